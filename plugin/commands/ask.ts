@@ -1,4 +1,8 @@
-import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import {
+  type Application,
+  type EnvironmentStatus,
+  environmentOf,
+} from '../../operator/api/v1alpha1/application.ts';
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import {
@@ -13,6 +17,7 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
 import { resumeHeld } from './rollback.ts';
+import { answerTo, askedOf, freezesOf, NOT_TOLD } from './sync-answer.ts';
 
 /** Who asked stands in managedFields. */
 const MANAGER = '--field-manager=kubectl-towpath';
@@ -26,27 +31,46 @@ export const sync: Command = {
     const { kubectl, words, now } = context;
     const [name = '', environment] = words;
     const application = await readApplication(kubectl, name);
-    const asked = environmentsOf(application, environment);
+    environmentsOf(application, environment);
     const key = keyOf(application);
     if (application.spec.suspend) {
       const message = `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`;
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
+    const asked = askedOf(application, environment);
     const halted = haltsOf(application, asked);
-    const why = halted.join(' ');
-    if (halted.length > 0 && halted.length === asked.length) {
-      const message = `A sync of ${key} would do nothing. ${why}`;
+    if (halted.size === asked.length) {
+      const message = `A sync of ${key} would do nothing. ${inWords(halted)}`;
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
-    await warnIfNobodyLeads(context, 'Asked');
-    await request(context, application, environment, now().toISOString());
-    const where = environment === undefined ? '' : ` in ${environment}`;
-    const others = halted.length === 0 ? '' : ` Not in all: ${why}`;
-    const message = `Asked for a sync of ${key}${where}; follow it with kubectl towpath status ${name} --watch.${others}`;
-    tell(context, { application: key, changed: true, message });
-    return EXIT.Done;
+    const since = await warnIfNobodyLeads(context, 'Asked');
+    const value = now().toISOString();
+    await request(context, application, environment, value);
+    const asksAll = environment === undefined;
+    const did = `Asked for a sync of ${key}${asksAll ? '' : ` in ${environment}`}`;
+    const answer = since === undefined ? await answerTo(context, name, asked, value) : undefined;
+    // What was pushed just before is known by now, and with it what keeps that out.
+    const keptOut =
+      answer === undefined
+        ? new Map([
+            ...halted,
+            ...(await freezesOf(
+              context,
+              application,
+              asked.filter((one) => !halted.has(one)),
+            )),
+          ])
+        : haltsOf(answer, asked);
+    const isAll = keptOut.size === asked.length;
+    const how = isAll
+      ? ', but for now nothing new enters there.'
+      : `; follow it with kubectl towpath status ${name} --watch.`;
+    const why = keptOut.size === 0 ? '' : ` ${isAll ? '' : 'Not in all: '}${inWords(keptOut)}`;
+    const late = answer === undefined && since === undefined ? ` ${NOT_TOLD}` : '';
+    tell(context, { application: key, changed: true, message: `${did}${how}${why}${late}` });
+    return isAll ? EXIT.Suspended : EXIT.Done;
   },
 };
 
@@ -93,13 +117,21 @@ export function requestWith(
   return [...others, `${environment}=${value}`].join(',');
 }
 
-/** Why a sync would do nothing, in each of these environments in which it would not. */
-export function haltsOf(application: Application, environments: readonly EnvironmentStatus[]): string[] {
-  // Before the operator has looked, its status says still that it is suspended as a whole.
-  const isResumed = !isLookedAt(application);
-  return environments
-    .filter(({ sync }) => !(isResumed && sync === 'Suspended'))
-    .flatMap((one) => haltOf(one, application.metadata.name) ?? []);
+/** Why a sync would do nothing, of each of these environments in which it would not. */
+export function haltsOf(application: Application, names: readonly string[]): Map<string, string> {
+  const halts = new Map<string, string>();
+  for (const name of names) {
+    const entry = environmentOf(application.status, name);
+    // Before the operator has looked, its status says still that it is suspended as a whole.
+    if (entry === undefined || (entry.sync === 'Suspended' && !isLookedAt(application))) continue;
+    const why = haltOf(entry, application.metadata.name);
+    if (why !== undefined) halts.set(name, why);
+  }
+  return halts;
+}
+
+function inWords(halts: ReadonlyMap<string, string>): string {
+  return [...halts.values()].join(' ');
 }
 
 /** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */

@@ -15,6 +15,10 @@ const leases = {
   items: [{ metadata: { name: 'towpath' }, spec: { renewTime: RENEWED, leaseDurationSeconds: 15 } }],
 };
 
+async function* follow() {
+  // Nothing is told of what is watched.
+}
+
 /** What a command warns of, a time after the last renewal of the only Lease there is, in that namespace. */
 async function warningsOf(command: Command, spec: { suspend: boolean }, now: string, namespace: string) {
   const warnings: string[] = [];
@@ -25,7 +29,7 @@ async function warningsOf(command: Command, spec: { suspend: boolean }, now: str
   };
   const ask = (args: readonly string[]) => Promise.resolve(answer(args));
   const code = await command.run({
-    kubectl: { json: ask, jsonIfAny: ask },
+    kubectl: { json: ask, jsonIfAny: ask, follow },
     words: ['web'],
     flags: { 'operator-namespace': 'ops' },
     now: () => new Date(now),

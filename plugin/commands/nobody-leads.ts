@@ -22,10 +22,11 @@ const SO = {
 
 type What = keyof typeof SO;
 
-/** What a status says may be old where no operator looks: whoever reads it, or asks for something, is told. */
-export async function warnIfNobodyLeads(context: Context, what: What = 'Shown'): Promise<void> {
+/** What a status says may be old where no operator looks: whoever reads it, or asks for something, is told. @returns since when nobody leads. */
+export async function warnIfNobodyLeads(context: Context, what: What = 'Shown'): Promise<string | undefined> {
   const since = await leadsSince(context, context.signal);
   if (since !== undefined) warnOfSilence(since, context, what);
+  return since;
 }
 
 export function warnOfSilence(since: string, context: Context, what: What = 'Shown'): void {

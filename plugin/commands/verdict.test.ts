@@ -7,6 +7,8 @@ import type {
 } from '../../operator/api/v1alpha1/application.ts';
 import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import { SYNC_STATES } from '../../operator/api/v1alpha1/application-status.ts';
+import { CommandError } from '../exit-codes.ts';
+import { Overtaken } from './overtaken.ts';
 import { type Awaited, verdictOn } from './verdict.ts';
 import { verdictOnAll } from './wait.ts';
 
@@ -163,4 +165,102 @@ test('wait without an environment asks nothing of one that the spec names no mor
   const all = application([environment(), environment({ name: 'prod' }), left]);
   assert.equal(verdictOnAll(all, undefined, awaited())?.code, 0);
   assert.equal(verdictOnAll(all, 'old', awaited()), undefined);
+});
+
+const BEFORE = 'd'.repeat(40);
+
+/** What a wait that sees these states of an environment, one after the other, answers to the last of them. */
+function afterSeeing(states: readonly Partial<EnvironmentStatus>[], of: Awaited = awaited()) {
+  const overtaken = new Overtaken(of);
+  const source = (revision: string | undefined) => ({
+    revision: revision ?? BEFORE,
+    candidate: revision === REVISION ? CANDIDATE : `sha256:${'e'.repeat(64)}`,
+  });
+  return states
+    .map((state) => {
+      const one = environment({
+        revision: BEFORE,
+        digest: `sha256:${'2'.repeat(64)}`,
+        history: [],
+        ...state,
+      });
+      const status = { source: source(state.desiredRevision) };
+      return verdictOn(application([one], { status }), one, of, overtaken);
+    })
+    .at(-1);
+}
+
+const waits = { sync: 'Waiting', desiredRevision: REVISION } as const;
+const newerWaits = { sync: 'Waiting', desiredRevision: NEWER } as const;
+
+const begun: readonly [Partial<EnvironmentStatus>, number | undefined][] = [
+  [{ sync: 'Syncing', revision: NEWER }, 6],
+  [{ sync: 'Synced', revision: NEWER }, 6],
+  [{ sync: 'Failed', history: [entry('RolledBack', { id: 4, revision: NEWER })] }, 6],
+  [newerWaits, undefined],
+  [{ sync: 'Held', history: [entry('Succeeded', { id: 4, revision: BEFORE })] }, undefined],
+];
+
+test('wait: what waited for its turn is superseded once something newer was begun in its place, and not before', () => {
+  for (const asked of [awaited(), byCandidate])
+    for (const [then, code] of begun) {
+      const last = { ...newerWaits, ...then };
+      assert.equal(afterSeeing([waits, newerWaits, last], asked)?.code, code, `${asked.by} ${then.sync}`);
+      assert.equal(
+        afterSeeing([newerWaits, last], asked),
+        undefined,
+        'it was never to run, as far as was seen',
+      );
+    }
+  assert.equal(
+    afterSeeing([waits, { ...newerWaits, sync: 'Synced', revision: NEWER }])?.message,
+    'In shop/web in staging a newer one, bbbbbbb, took its place before its turn came.',
+  );
+});
+
+test('wait: what is pushed once more is waited for, whatever took its place before', () => {
+  const history = [
+    entry('Succeeded', { id: 4, revision: NEWER }),
+    entry('Superseded', { candidate: CANDIDATE }),
+  ];
+  const runsNewer = { revision: NEWER, history };
+  for (const asked of [awaited(), byCandidate]) {
+    assert.equal(afterSeeing([{ ...runsNewer, desiredRevision: NEWER }], asked)?.code, 6);
+    assert.equal(afterSeeing([{ ...runsNewer, ...waits }], asked), undefined);
+    assert.equal(afterSeeing([{ ...runsNewer, ...waits, sync: 'Held' }], asked)?.code, 6, 'a rollback holds');
+    assert.equal(
+      afterSeeing([{ ...runsNewer, ...waits }, { ...runsNewer, ...newerWaits }, waits], asked),
+      undefined,
+    );
+  }
+});
+
+test('wait without an environment asks for one where no commit, or no candidate, comes to all', () => {
+  const refusal = (entries: object[], by: Awaited['by']) => {
+    const of = application([]);
+    const environments = entries.map((one, at) => ({ name: ['staging', 'prod', 'demo'][at] ?? '', ...one }));
+    const source = { ...of.spec.source, path: 'web' };
+    try {
+      verdictOnAll({ ...of, spec: { ...of.spec, source, environments } }, undefined, { ...byCandidate, by });
+    } catch (error) {
+      if (error instanceof CommandError) return [error.code, error.message];
+      throw error;
+    }
+    return undefined;
+  };
+  const tag = { ref: { tag: 'v1' } };
+  const begins = 'The environments of shop/web do not';
+  assert.deepEqual(refusal([{}, tag, {}], 'revision'), [
+    2,
+    `${begins} follow the same ref, and a commit comes to those alone that follow one that has it: name the one to wait for: staging, demo (the default branch); prod (tag v1).`,
+  ]);
+  assert.equal(refusal([tag, tag], 'revision'), undefined);
+  assert.equal(refusal([{}, tag], 'candidate'), undefined);
+  const files = { path: 'prod', valuesFiles: ['prod.yaml'] };
+  assert.deepEqual(refusal([{}, files], 'candidate'), [
+    2,
+    `${begins} read the same files, and have candidates of their own each: name the one to wait for: staging (path web); prod (path prod, prod.yaml).`,
+  ]);
+  assert.equal(refusal([{}, files], 'revision'), undefined);
+  assert.equal(refusal([{ values: { size: 1 } }, {}], 'candidate'), undefined);
 });

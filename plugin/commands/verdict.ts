@@ -6,12 +6,9 @@ import type {
 import { isLookedAt, keyOf } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
+import { isNamed, isToRun, type Named, Overtaken } from './overtaken.ts';
 
-/** What is waited for: one commit or one candidate, by the beginning of what names it. */
-export interface Awaited {
-  by: 'revision' | 'candidate';
-  /** Hexadecimal digits. */
-  digits: string;
+export interface Awaited extends Named {
   /** `synced`: it was deployed to its end, whatever its health is by now; `healthy`: and it is Healthy. */
   goal: 'synced' | 'healthy';
 }
@@ -31,9 +28,11 @@ export function verdictOn(
   application: Application,
   environment: EnvironmentStatus,
   awaited: Awaited,
+  overtaken: Overtaken = new Overtaken(awaited),
 ): Verdict | undefined {
   const where = `${keyOf(application)} in ${environment.name}`;
-  const entry = environment.history?.find((one) => isAwaited(one, awaited));
+  const newer = overtaken.by(application, environment);
+  const entry = environment.history?.find((one) => isNamed(one, awaited));
   if (runs(environment, awaited)) {
     const { sync = 'sync unknown', health = 'health unknown' } = environment;
     if (isDeployed(environment) && (awaited.goal === 'synced' || health === 'Healthy'))
@@ -54,6 +53,7 @@ export function verdictOn(
   return (
     refused(application, awaited) ??
     ended(application, environment, entry, awaited) ??
+    passedBy(where, newer) ??
     suspended(application) ??
     halted(application, environment)
   );
@@ -62,7 +62,7 @@ export function verdictOn(
 /** Before its first write, in all environments. */
 function refused({ metadata, status }: Application, awaited: Awaited): Verdict | undefined {
   const { quarantine } = status ?? {};
-  if (quarantine === undefined || !isAwaited(quarantine, awaited)) return undefined;
+  if (quarantine === undefined || !isNamed(quarantine, awaited)) return undefined;
   const [first] = quarantine.errors ?? [];
   return {
     code: EXIT.Quarantined,
@@ -97,15 +97,27 @@ function ended(
   }
 }
 
+/** It waited, and something newer was begun. */
+function passedBy(where: string, newer: string | undefined): Verdict | undefined {
+  if (newer === undefined) return undefined;
+  return {
+    code: EXIT.Superseded,
+    message: `In ${where} a newer one, ${short(newer)}, took its place before its turn came.`,
+  };
+}
+
 /** What is under way once more has no entry of its own in the history before its end. */
 function isTriedAgain(
-  { status }: Application,
+  application: Application,
   environment: EnvironmentStatus,
   { outcome, revision }: HistoryEntry,
   awaited: Awaited,
 ): boolean {
+  const { status } = application;
   const { name, sync, desiredRevision } = environment;
   if (runs(environment, awaited) && (sync === 'Syncing' || outcome === 'RolledBack')) return true;
+  // It was pushed once more; while a rollback holds, nothing comes of that.
+  if (outcome === 'Superseded') return sync !== 'Held' && isToRun(application, environment, awaited);
   if (outcome !== 'Failed' || status?.retry?.nextAt === undefined || desiredRevision !== revision)
     return false;
   // Of several tries the status has the next one alone, which may be another environment's.
@@ -146,13 +158,5 @@ function runs({ revision, digest, history = [] }: EnvironmentStatus, awaited: Aw
   const running = history.find((entry) =>
     digest === undefined ? entry.revision === revision : entry.digest === digest,
   );
-  return running !== undefined && isAwaited(running, awaited);
-}
-
-function isAwaited(
-  { revision, candidate }: { revision: string; candidate?: string | undefined },
-  { by, digits }: Awaited,
-): boolean {
-  if (by === 'revision') return revision.startsWith(digits);
-  return candidate?.replace(/^sha256:/, '').startsWith(digits) ?? false;
+  return running !== undefined && isNamed(running, awaited);
 }

@@ -15,8 +15,10 @@ import { isOld, LeaderWatch, lastRenewal } from '../leader.ts';
 import { readPromotion } from '../promotion.ts';
 import { short } from '../text/application-tree.ts';
 import { plain, wrap } from '../text/terminal.ts';
+import { refuseApart } from './apart.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { leadsSince, operatorNamespace, silence, warnOfSilence } from './nobody-leads.ts';
+import { Overtaken } from './overtaken.ts';
 import { type Awaited, type Verdict, verdictOn } from './verdict.ts';
 import { PROMOTION_GOALS, promotionEnds, promotionSoFar, verdictOnPromotion } from './wait-promotion.ts';
 
@@ -53,12 +55,13 @@ function verdictFor(context: Context): Promise<Verdict> {
   const { promotion } = flags;
   if (promotion === undefined) {
     const awaited = awaitedOf(context);
+    const overtaken = new Overtaken(awaited);
     const seen: { application?: Application } = {};
     const late = () => lateOf(seen.application, context);
     return inTime(context, late, async (signal) => {
       const answer = (application: Application) => {
         seen.application = application;
-        return verdictOnAll(application, words[1], awaited);
+        return verdictOnAll(application, words[1], awaited, overtaken);
       };
       return (
         (await firstOf(context, () => now(context, answer, signal), signal)) ??
@@ -165,12 +168,14 @@ export function verdictOnAll(
   application: Application,
   environment: string | undefined,
   awaited: Awaited,
+  overtaken?: Overtaken,
 ): Verdict | undefined {
+  if (environment === undefined) refuseApart(application, awaited);
   const { environments = [{ name: DEFAULT_ENVIRONMENT }] } = application.spec;
   // One that the spec names no more is on its way out, and gets nothing new.
   const verdicts = environmentsOf(application, environment)
     .filter(({ name }) => name === environment || environments.some((one) => one.name === name))
-    .map((one) => verdictOn(application, one, awaited));
+    .map((one) => verdictOn(application, one, awaited, overtaken));
   const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
   if (bad !== undefined) return bad;
   if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;
