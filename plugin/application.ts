@@ -6,7 +6,7 @@ import {
   environmentOf,
   parseApplication,
 } from '../operator/api/v1alpha1/application.ts';
-import { GROUP } from '../operator/api/v1alpha1/names.ts';
+import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
 
@@ -47,6 +47,28 @@ export async function* watchApplications(
 ): AsyncGenerator<{ type: string; application: Application }> {
   for await (const { type, object } of kubectl.follow([RESOURCE, ...args], signal))
     yield { type, application: applicationOf(object) };
+}
+
+/**
+ * All Applications, of the namespace or of all, whenever one of them has changed, came or went, until `signal` is
+ * aborted. @throws CommandError
+ */
+export async function* followApplications(
+  kubectl: Kubectl,
+  { namespace }: { namespace: string | undefined },
+  signal: AbortSignal,
+): AsyncGenerator<readonly Application[]> {
+  const within = namespace === undefined ? '' : `/namespaces/${encodeURIComponent(namespace)}`;
+  const all = new Map<string, Application>();
+  for await (const event of kubectl.followAll(`/apis/${API_VERSION}${within}/applications`, signal)) {
+    const told = ('objects' in event ? event.objects : [event.object]).map(applicationOf);
+    // What went while nobody answered is in no event.
+    if ('objects' in event) all.clear();
+    for (const one of told)
+      if (event.type === 'DELETED') all.delete(keyOf(one));
+      else all.set(keyOf(one), one);
+    yield inOrder(all.values());
+  }
 }
 
 /** By namespace and name. */

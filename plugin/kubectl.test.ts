@@ -107,6 +107,31 @@ test('what is followed is asked for again while the API server is away, until it
   ]);
 });
 
+const lists = (...values: number[]) => {
+  const items = values.map((value) => `{"value":${value}}`);
+  return `echo '{"metadata":{"resourceVersion":"7"},"items":[${items.join(',')}]}'`;
+};
+
+test('what is followed as a whole is listed anew after the API server was away', async () => {
+  const gone = 'Error from server (Forbidden): applications.towpath.dev is forbidden';
+  const kubectl = scripted([
+    lists(1, 2),
+    says('MODIFIED', 3),
+    fails(REFUSED),
+    lists(3),
+    `${says('ERROR', 0)}; exit 1`,
+    lists(),
+    fails(REFUSED),
+    fails(gone),
+  ]);
+  const seen: unknown[] = [];
+  await assert.rejects(async () => {
+    for await (const event of kubectl.followAll('/apis/towpath.dev', AbortSignal.timeout(60_000)))
+      seen.push('objects' in event ? event.objects : event.object);
+  }, /is forbidden/);
+  assert.deepEqual(seen, [[{ value: 1 }, { value: 2 }], { value: 3 }, [{ value: 3 }], []]);
+});
+
 test('what is followed of an API server that never answered ends with what kubectl says', async () => {
   const following = scripted([fails(REFUSED)]).follow(['applications'], AbortSignal.timeout(60_000));
   await assert.rejects(following.next(), /was refused/);

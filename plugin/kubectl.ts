@@ -12,6 +12,18 @@ const configSchema = z.object({
 });
 
 const watchEventSchema = z.object({ type: z.string(), object: z.unknown() });
+const collectionSchema = z.object({
+  metadata: z.object({ resourceVersion: z.string() }),
+  items: z.array(z.unknown()),
+});
+
+export type WatchEvent = z.output<typeof watchEventSchema>;
+
+/** All that there is. */
+export interface Listed {
+  type: 'LISTED';
+  objects: readonly unknown[];
+}
 
 /** A watch that ended is begun again after so long, in milliseconds: at first, and at the most. */
 const PAUSE_MS = { first: 200, most: 5_000 };
@@ -91,17 +103,8 @@ export class Kubectl {
    *
    * @throws CommandError where kubectl fails.
    */
-  async *watch(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
-    const watched = [...args, '--watch', '--output-watch-events', '--output=json'];
-    const child = this.#start(watched, signal);
-    const stderr = wordsOf(child);
-    const ended = endOf(child);
-    if (child.stdout === null) return;
-    // One a line; of a stream that was destroyed it would never see the end.
-    for await (const line of createInterface({ input: child.stdout, signal }))
-      if (line !== '') yield JSON.parse(line);
-    const code = await ended;
-    if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
+  watch(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
+    return this.#documents([...args, '--watch', '--output-watch-events', '--output=json'], signal);
   }
 
   /**
@@ -110,29 +113,22 @@ export class Kubectl {
    *
    * @throws CommandError where kubectl fails before the first answer, or what is watched is gone or forbidden.
    */
-  async *follow(
-    args: readonly string[],
-    signal: AbortSignal,
-  ): AsyncGenerator<{ type: string; object: unknown }> {
-    let hasAnswered = false;
-    let pause = PAUSE_MS.first;
-    while (!signal.aborted) {
-      try {
-        for await (const event of this.watch(['get', ...args], signal)) {
-          const { type, object } = watchEventSchema.parse(event);
-          // Of the watch itself, which ends with it.
-          if (type === 'ERROR') continue;
-          hasAnswered = true;
-          pause = PAUSE_MS.first;
-          yield { type, object };
-        }
-      } catch (error) {
-        const isFinal = error instanceof CommandError && FINAL_WORDS.test(error.message);
-        if (!hasAnswered || isFinal) throw error;
-      }
-      await setTimeout(pause, undefined, { signal }).catch(() => undefined);
-      pause = Math.min(2 * pause, PAUSE_MS.most);
-    }
+  follow(args: readonly string[], signal: AbortSignal): AsyncGenerator<WatchEvent> {
+    return askedAgain(() => eventsIn(this.watch(['get', ...args], signal)), signal);
+  }
+
+  /**
+   * The same of a whole collection, by its path: all that it has as `LISTED`, which comes anew whenever it was asked
+   * again. So what was deleted while nobody answered is known, too.
+   */
+  followAll(path: string, signal: AbortSignal): AsyncGenerator<WatchEvent | Listed> {
+    const once = async function* (this: Kubectl): AsyncGenerator<WatchEvent | Listed> {
+      const { metadata, items } = collectionSchema.parse(await this.#raw(path, signal));
+      yield { type: 'LISTED', objects: items };
+      const from = `${path}?watch=true&resourceVersion=${encodeURIComponent(metadata.resourceVersion)}`;
+      yield* eventsIn(this.#documents(['get', `--raw=${from}`], signal));
+    };
+    return askedAgain(once.bind(this), signal);
   }
 
   /**
@@ -155,6 +151,25 @@ export class Kubectl {
     if (outcome === 'listens') return;
     signal.throwIfAborted();
     throw new CommandError(inWords(stderr(), outcome));
+  }
+
+  async #raw(path: string, signal: AbortSignal): Promise<unknown> {
+    const { code, stdout, stderr } = await this.#run(['get', `--raw=${path}`], signal);
+    if (code !== 0) throw new CommandError(inWords(stderr, code));
+    return JSON.parse(stdout);
+  }
+
+  /** What kubectl prints until it ends, one a line. */
+  async *#documents(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
+    const child = this.#start(args, signal);
+    const stderr = wordsOf(child);
+    const ended = endOf(child);
+    if (child.stdout === null) return;
+    // Of a stream that was destroyed it would never see the end.
+    for await (const line of createInterface({ input: child.stdout, signal }))
+      if (line !== '') yield JSON.parse(line);
+    const code = await ended;
+    if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));
   }
 
   async #run(args: readonly string[], signal?: AbortSignal, input?: string): Promise<Ended> {
@@ -197,6 +212,34 @@ const OF_ONE_CLUSTER =
 
 /** What asking again does not change. */
 const FINAL_WORDS = /\((NotFound|Forbidden|Unauthorized)\)/;
+
+/** What it says until it ends, and again. @throws where it fails before it has said anything, or for good. */
+async function* askedAgain<T>(ask: () => AsyncGenerator<T>, signal: AbortSignal): AsyncGenerator<T> {
+  let hasAnswered = false;
+  let pause = PAUSE_MS.first;
+  while (!signal.aborted) {
+    try {
+      for await (const said of ask()) {
+        hasAnswered = true;
+        pause = PAUSE_MS.first;
+        yield said;
+      }
+    } catch (error) {
+      const isFinal = error instanceof CommandError && FINAL_WORDS.test(error.message);
+      if (!hasAnswered || isFinal) throw error;
+    }
+    await setTimeout(pause, undefined, { signal }).catch(() => undefined);
+    pause = Math.min(2 * pause, PAUSE_MS.most);
+  }
+}
+
+/** But for errors, which are of the watch itself, and end with it. */
+async function* eventsIn(documents: AsyncGenerator<unknown>): AsyncGenerator<WatchEvent> {
+  for await (const one of documents) {
+    const event = watchEventSchema.parse(one);
+    if (event.type !== 'ERROR') yield event;
+  }
+}
 
 /** Of what kubectl says, in characters. */
 const MOST_WORDS = 4_000;

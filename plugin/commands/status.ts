@@ -1,7 +1,7 @@
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import {
   environmentsOf,
-  inOrder,
+  followApplications,
   keyOf,
   readApplication,
   readApplications,
@@ -60,29 +60,42 @@ function print(context: Context, applications: readonly Application[]): void {
 
 /** Prints anew whenever something changes, until Ctrl-C; on a terminal in place. */
 async function watch(context: Context): Promise<ExitCode> {
-  const { kubectl, words, flags, out, signal } = context;
-  const [name] = words;
+  const { out } = context;
   // Tells of a name that is not there.
   await read(context);
   await warnIfNobodyLeads(context);
-  const all = new Map<string, Application>();
+  let shown: readonly Application[] = [];
   let isDue = false;
   const draw = () => {
     isDue = false;
     // Clears, from the top; what scrolled by stays above.
     if (out.width !== undefined) out.write('\u001b[H\u001b[2J');
-    print(context, inOrder(all.values()));
+    print(context, shown);
     if (out.width === undefined) out.write('\n');
   };
-  const args = name === undefined ? everywhere(flags) : [name, ...everywhere(flags)];
-  for await (const { type, application } of watchApplications(kubectl, args, signal)) {
-    if (type === 'DELETED') all.delete(keyOf(application));
-    else all.set(keyOf(application), application);
-    // A list comes event by event: it is drawn once.
+  for await (const applications of eachState(context)) {
+    shown = applications;
+    // Several changes may come at once: they are drawn once.
     if (!isDue) setImmediate(draw);
     isDue = true;
   }
   return EXIT.Done;
+}
+
+async function* eachState({
+  kubectl,
+  words,
+  flags,
+  signal,
+}: Context): AsyncGenerator<readonly Application[]> {
+  const [name] = words;
+  if (name === undefined) {
+    const namespace = flags['all-namespaces'] ? undefined : await kubectl.namespace();
+    yield* followApplications(kubectl, { namespace }, signal);
+    return;
+  }
+  for await (const { type, application } of watchApplications(kubectl, [name, ...everywhere(flags)], signal))
+    yield type === 'DELETED' ? [] : [application];
 }
 
 function everywhere(flags: Context['flags']): string[] {
