@@ -6,14 +6,14 @@ import { type Ground, Stage } from './stage.ts';
 
 const OBJECTS = 4;
 const FILES_PER_APPLICATION = 10;
-/** What a commit has all others of the repository write is over when nothing was written for so long. */
-const STILL_MS = 1_000;
+/** What a commit has all others of the repository write begins after a second, and is over when nothing was for so long. */
+const STILL_MS = 2_500;
+const SAMPLES = 8;
 
 /** Metric 3: a commit that changes one Application of a repository with all of them, against one by itself (metric 1). */
 export async function commitInMonorepo(ground: Ground): Promise<Figure[]> {
   const { quick, say } = ground.options;
   const count = quick ? 100 : 1_000;
-  const samples = quick ? 10 : 20;
   const stage = await Stage.open(ground, 'monorepo');
   try {
     const operator = await stage.startOperator({ profile: 'monorepo' });
@@ -27,15 +27,18 @@ export async function commitInMonorepo(ground: Ground): Promise<Figure[]> {
     const baseline: number[] = [];
     const renders: number[] = [];
     const written: number[] = [];
-    for (let index = 0; index < samples; index++) {
+    for (let index = 0; index < SAMPLES; index++) {
       await still(operator, STILL_MS);
       const alone = await own.commit({ 'chart/values.yaml': valuesOf(`alone ${index}`) });
-      baseline.push(await untilReady(stage, 'alone-0', alone, index));
+      const byItself = await untilReady(stage, 'alone-0', alone, index);
+      baseline.push(byItself);
       await still(operator, STILL_MS);
       const before = await countsOf(operator);
       const at = (index * 37) % count;
       const commit = await shared.commit({ [`${pathOf(at)}/values.yaml`]: valuesOf(`commit ${index}`) });
-      values.push(await untilReady(stage, `app-${at}`, commit, index));
+      const took = await untilReady(stage, `app-${at}`, commit, index);
+      values.push(took);
+      say(`commit ${index}: ${took.toFixed(0)} ms, ${byItself.toFixed(0)} ms by itself`);
       await still(operator, STILL_MS);
       const after = await countsOf(operator);
       renders.push(after.renders - before.renders);
