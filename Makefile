@@ -106,7 +106,7 @@ lint: $(INSTALLED) $(NOTIFY) ## Checks types, style, imports between rooms, func
 .PHONY: format
 format: $(INSTALLED) ## Formats TypeScript and Go
 	node_modules/.bin/biome check --write
-	gofmt -w hack/cluster operator/render/engine
+	gofmt -w hack/cluster hack/registry operator/render/engine
 
 .PHONY: bench
 bench: $(INSTALLED) ## Measures against the baselines (ARGS=flags)

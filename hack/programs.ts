@@ -85,3 +85,12 @@ export function nodeBinary(): Promise<string> {
 export function pauseBinary(): Promise<string> {
   return goBinary({ name: 'pause', moduleDir, package: './pause' });
 }
+
+/** Path of the reference OCI registry. */
+export function registryBinary(): Promise<string> {
+  return goBinary({
+    name: 'registry',
+    moduleDir: 'hack/registry',
+    cost: 'the first build takes a minute on 2 cores',
+  });
+}

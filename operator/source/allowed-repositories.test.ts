@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { processorMs } from '../../test/harness/processor-time.ts';
-import { comparableRepository, isAllowedRepository } from './allowed-repositories.ts';
+import {
+  comparableRepository,
+  isAllowedChartRepository,
+  isAllowedRepository,
+} from './allowed-repositories.ts';
 
 const FORMS: readonly (readonly [form: string, ...urls: string[]])[] = [
   [
@@ -151,6 +155,41 @@ test('S2: one pattern of several is enough, and an empty list allows none', () =
   const url = 'https://git.example.com/shop/web';
   assert.ok(isAllowedRepository(['https://git.example.com/a/*', 'https://git.example.com/shop/*'], url));
   assert.ok(!isAllowedRepository([], url));
+});
+
+test('S17: a chart of a registry is allowed by itself, or by where it is', () => {
+  const isAllowed = (pattern: string, repository: string, chart = 'redis') =>
+    isAllowedChartRepository([pattern], repository, chart);
+  const acme = 'oci://ghcr.io/acme';
+  for (const pattern of [
+    '**',
+    'oci://ghcr.io/**',
+    'oci://ghcr.io/acme/redis',
+    'OCI://bot@GHCR.io:443/acme/*/',
+    'oci://ghcr.io/acme',
+    'oci://*.io/acme',
+  ])
+    for (const spelling of [acme, 'OCI://GHCR.io:443/acme/'])
+      assert.ok(isAllowed(pattern, spelling), `${pattern} allows ${spelling}`);
+  for (const pattern of [
+    '*',
+    'https://ghcr.io/**',
+    'oci://ghcr.io/acme/redis.git',
+    'oci://ghcr.io/acme/mysql',
+    'oci://ghcr.io/acme/redis/*',
+    'oci://ghcr.io:5000/**',
+  ])
+    assert.ok(!isAllowed(pattern, acme), `${pattern} refuses`);
+  assert.ok(isAllowed('oci://ghcr.io/*', 'oci://ghcr.io'));
+  for (const [repository, chart] of [
+    [acme, '../evil/redis'],
+    [acme, ''],
+    ['oci://ghcr.io/acme/../evil', 'redis'],
+    ['oci://ghcr.io/acme%2fevil', 'redis'],
+    ['oci://ghcr.io@evil.example/acme', 'redis'],
+    ['oci://ghcr.io\\@evil.example/acme', 'redis'],
+  ] as const)
+    assert.ok(!isAllowed('**', repository, chart), `${repository} ${chart}`);
 });
 
 test('what a tenant writes is compared in time that grows with its length alone', () => {

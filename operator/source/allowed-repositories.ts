@@ -1,7 +1,8 @@
+import { isOci, ociRepository } from './charts/oci-reference.ts';
 import { parseRemoteUrl, type RemoteUrl } from './remote-url.ts';
 import { hasControlCharacter } from './text.ts';
 
-const DEFAULT_PORTS = { https: 443, http: 80, ssh: 22 } as const;
+const DEFAULT_PORTS = { https: 443, http: 80, ssh: 22, oci: 443 } as const;
 
 /** Characters of a pattern; none that is longer opens anything. */
 const LONGEST_PATTERN = 512;
@@ -21,12 +22,29 @@ export function isAllowedRepository(patterns: readonly string[], url: string): b
 
 /**
  * The same of a repository of charts. To Git `acme` and `acme.git` are one repository, to a server of files two. As a
- * pattern is written for a repository, or for what is below it: one may be at the root of its host.
+ * pattern is written for a repository, or for what is below it: one may be at the root of its host. In a registry a
+ * chart has a name of its own, `oci://ghcr.io/acme/redis`, and may be allowed by itself.
  */
-export function isAllowedChartRepository(patterns: readonly string[], url: string): boolean {
+export function isAllowedChartRepository(patterns: readonly string[], url: string, chart: string): boolean {
+  if (isOci(url))
+    return ociNames(url, chart).some((name) => patterns.some((each) => fits(comparablePattern(each), name)));
   const withSlash = url.endsWith('/') ? url : `${url}/`;
   if (isAllowedRepository(patterns, `${withSlash}index.yaml`)) return true;
   return !/\.git\/{0,200}$/i.test(decodedPath(url)) && isAllowedRepository(patterns, url);
+}
+
+/** Without a chart whose name could lead elsewhere. */
+function ociNames(url: string, chart: string): string[] {
+  if (chart === '' || chart.includes('/')) return [];
+  try {
+    const { host, path, href } = ociRepository(url);
+    const at = path === '' ? [] : [href];
+    return [...at, `${href}/${chart}`].map((name) =>
+      name.replace(`//${host}`, () => `//${comparableHost(host)}`),
+    );
+  } catch {
+    return [];
+  }
 }
 
 /** The form in which a repository's URL is compared; undefined where it has none that is sure. */
@@ -94,7 +112,8 @@ function comparablePattern(pattern: string): string {
     const authority = slash < 0 ? rest : rest.slice(0, slash);
     const path = slash < 0 ? '' : rest.slice(slash + 1);
     const host = withoutPort(name, authority.slice(authority.lastIndexOf('@') + 1));
-    const ending = withoutSuffix(decodedPath(path));
+    // To a registry `acme` and `acme.git` are two.
+    const ending = name === 'oci' ? withoutSlashes(path) : withoutSuffix(decodedPath(path));
     return `${name}://${host}${slash < 0 ? '' : `/${ending}`}`;
   }
   // Linear: each part ends at a sign that it cannot have.

@@ -113,11 +113,11 @@ function tooLarge({ name, version }: ChartReference): TowpathError {
   );
 }
 
-function refuseForeign({ repository }: ChartReference, allowed: readonly string[] | undefined): void {
+function refuseForeign({ repository, name }: ChartReference, allowed: readonly string[] | undefined): void {
   if (allowed === undefined) return;
   // First, since its words repeat no credential.
   const url = repositoryUrl(repository);
-  if (isAllowedChartRepository(allowed, repository)) return;
+  if (isAllowedChartRepository(allowed, repository, name)) return;
   throw new TowpathError(
     'Resource',
     'RepositoryNotAllowed',

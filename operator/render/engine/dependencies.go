@@ -13,7 +13,7 @@ import (
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 )
 
-// dependencyRef is a chart that is to be fetched: exactly that version, from that Helm repository.
+// dependencyRef is a chart that is to be fetched: exactly that version, from that Helm repository or OCI registry.
 type dependencyRef struct {
 	Name       string `json:"name"`
 	Version    string `json:"version"`
@@ -84,7 +84,7 @@ func (a *assembly) fetchable(c *chart.Chart, all []missing) ([]dependencyRef, st
 		switch {
 		case strings.HasPrefix(repository, "alias:"), strings.HasPrefix(repository, "@"):
 			return nil, fmt.Sprintf(" What %s stands for is known to the machine of who wrote it only: write the repository's URL instead.", repository), nil
-		case !strings.HasPrefix(repository, "https://"):
+		case !strings.HasPrefix(repository, "https://") && !strings.HasPrefix(repository, "oci://"):
 			return nil, "", nil
 		}
 		if a.locked.lock == nil {

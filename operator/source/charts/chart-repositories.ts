@@ -7,18 +7,15 @@ import { BoundedMap } from '../bounded-map.ts';
 import { newCache } from '../cache-directory.ts';
 import { nearNames } from '../near-names.ts';
 import { printable } from '../text.ts';
+import { nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
 import { fileUrl, repositoryUrl } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { type IndexCut, IndexCutter } from './index-cut.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
-
-/** One version of a chart in a Helm repository, as Chart.yaml and Chart.lock name it. */
-export interface WantedChart {
-  name: string;
-  version: string;
-  repository: string;
-}
+import { isOci } from './oci-reference.ts';
+import { OciRegistries } from './oci-registries.ts';
+import type { Published, WantedChart } from './published.ts';
 
 export interface FetchedChart {
   name: string;
@@ -53,8 +50,6 @@ const RECENT_MS = 10_000;
 /** Versions of charts that were handed out, and stay what they were. */
 const MOST_HANDED_OUT = 10_000;
 const MOST_INDEXES = 1_000;
-/** Names that a message lists. */
-const LISTED = 5;
 
 interface Index {
   etag: string | undefined;
@@ -63,8 +58,9 @@ interface Index {
 }
 
 /**
- * Charts of Helm repositories, each version fetched once however many Applications use it, and kept by the digest that
- * the repository's index has for it: another one is never handed out for the same version while the process lasts.
+ * Charts of Helm repositories and OCI registries, each version fetched once however many Applications use it, and kept by
+ * the digest that the index or manifest has for it: another one is never handed out for the same version while the
+ * process lasts.
  */
 export class ChartRepositories {
   readonly #locate: ChartRepositoriesOptions['locate'];
@@ -74,6 +70,7 @@ export class ChartRepositories {
   readonly #directory: string;
   readonly #recentMs: number;
   readonly #https: HttpsFiles;
+  readonly #registries: OciRegistries;
   readonly #files: FileCache;
   readonly #stopped = new AbortController();
   readonly #flights = new Map<string, Promise<unknown>>();
@@ -89,6 +86,7 @@ export class ChartRepositories {
     this.#slices = options.slices ?? new Slices();
     this.#directory = newCache(options.cacheDirectory, 'towpath-charts-');
     this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
+    this.#registries = new OciRegistries(this.#https, this.#limits);
     this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, this.#slices);
   }
 
@@ -145,14 +143,28 @@ export class ChartRepositories {
     const handedOut = this.#handedOut.get(key);
     if (handedOut !== undefined && this.#files.has(handedOut)) return handedOut;
     // Where it was, and which digest it had, may have been wrong.
-    const { url, digest } = await this.#find(wanted, repository);
-    if (handedOut !== undefined && handedOut !== digest) throw replaced(wanted, handedOut, digest);
-    if (!this.#files.has(digest)) await this.#download(wanted, url, digest);
+    const published = await (isOci(wanted.repository)
+      ? this.#findInRegistry(wanted)
+      : this.#find(wanted, repository));
+    const { digest } = published;
+    if (handedOut !== undefined && handedOut !== digest) throw replaced(wanted, handedOut, published);
+    if (!this.#files.has(digest)) await this.#keep(wanted, published);
     this.#handedOut.set(key, digest);
     return digest;
   }
 
-  async #find(wanted: WantedChart, repository: URL): Promise<{ url: URL; digest: string }> {
+  async #findInRegistry(wanted: WantedChart): Promise<Published> {
+    const found = await this.#registries.find(wanted, this.#limited());
+    if ('versions' in found) {
+      const { versions } = found;
+      throw versions === undefined || versions.length === 0
+        ? notFound(wanted, '', [])
+        : notFound(wanted, wanted.version, nearVersions(wanted.version, versions));
+    }
+    return { digest: found.digest, says: 'manifest', open: () => found.open(this.#limited()) };
+  }
+
+  async #find(wanted: WantedChart, repository: URL): Promise<Published> {
     const { name, version } = wanted;
     const cut = await this.#cut(wanted, repository);
     if (cut.text === undefined) throw notFound(wanted, '', nearNames(name, cut.names));
@@ -167,7 +179,8 @@ export class ChartRepositories {
         'ChartIndexInvalid',
         `${what} has no SHA-256 digest, without which its archive cannot be checked. Have who runs the repository make the index anew (helm repo index), or commit the chart to the folder charts.`,
       );
-    return { url: fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what), digest };
+    const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
+    return { digest, says: 'index.yaml', open: () => this.#download(wanted, url) };
   }
 
   /** An index of some time ago may lack what it has by now. */
@@ -212,22 +225,25 @@ export class ChartRepositories {
     this.#indexes.set(file, { etag: status === 200 ? etag : known?.etag, askedAt });
   }
 
-  async #download({ name, version, repository }: WantedChart, url: URL, digest: string): Promise<void> {
+  async #download({ name, version, repository }: WantedChart, url: URL): Promise<AsyncIterable<Buffer>> {
     const { archiveBytes: maxBytes } = this.#limits;
     const what = `the archive of chart ${name} ${version} of ${repository}`;
     const { status, body } = await this.#https.get({ url, what, maxBytes, signal: this.#limited() });
-    if (status !== 200)
-      throw new TowpathError(
-        'Person',
-        'ChartNotFound',
-        `${asBeginning(what)} is answered with ${status}, though its index.yaml has it. Tell who runs the repository, or use another version.`,
-      );
-    await this.#files.add(body, (found) => {
+    if (status === 200) return body;
+    throw new TowpathError(
+      'Person',
+      'ChartNotFound',
+      `${asBeginning(what)} is answered with ${status}, though its index.yaml has it. Tell who runs the repository, or use another version.`,
+    );
+  }
+
+  async #keep({ name, version, repository }: WantedChart, { digest, says, open }: Published): Promise<void> {
+    await this.#files.add(await open(), (found) => {
       if (found === digest) return found;
       throw new TowpathError(
         'Person',
         'ChartDigestMismatch',
-        `${asBeginning(what)} has the digest sha256:${found}, and its index.yaml says sha256:${digest}: it was changed, or damaged on its way, and is not used. Ask who runs the repository which of the two is right.`,
+        `The archive of chart ${name} ${version} of ${repository} has the digest sha256:${found}, and its ${says} says sha256:${digest}: it was changed, or damaged on its way, and is not used. Ask who runs the repository which of the two is right.`,
       );
     });
   }
@@ -237,40 +253,4 @@ export class ChartRepositories {
     const read = await this.#files.read(digest, (chunk) => chunks.push(chunk));
     return read === undefined ? undefined : Buffer.concat(chunks);
   }
-}
-
-/** What becomes a file's name in the chart's folder charts. */
-function refuseName({ name, version }: WantedChart): void {
-  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,249}$/.test(name);
-  if (isName && /^[A-Za-z0-9][A-Za-z0-9.+-]{0,249}$/.test(version)) return;
-  throw new TowpathError(
-    'Person',
-    'ChartNotFound',
-    `${printable(name, 80)} ${printable(version, 80)} is no name and version that a chart can have. Correct Chart.yaml, and run \`helm dependency update\`.`,
-  );
-}
-
-function notFound({ name, repository }: WantedChart, version: string, near: readonly string[]): TowpathError {
-  const listed = near.slice(0, LISTED).map((each) => printable(each, 80));
-  const instead = listed.length === 0 ? '' : ` It has ${listed.join(', ')}.`;
-  const what = version === '' ? `no chart ${name}` : `no version ${version} of chart ${name}`;
-  return new TowpathError(
-    'Person',
-    'ChartNotFound',
-    `The chart repository ${repository} has ${what}.${instead} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
-  );
-}
-
-function replaced({ name, version, repository }: WantedChart, before: string, digest: string): TowpathError {
-  return new TowpathError(
-    'Person',
-    'ChartReplaced',
-    `index.yaml of ${repository} has the digest sha256:${digest} for chart ${name} ${version}, under which sha256:${before} was fetched before: a version that was published does not change. Ask who runs the repository, and have another version published.`,
-  );
-}
-
-/** The newest, after those that are like the wanted one. */
-function nearVersions(wanted: string, versions: readonly string[]): readonly string[] {
-  const near = nearNames(wanted, versions).slice(0, 2);
-  return [...near, ...versions.filter((version) => !near.includes(version))];
 }

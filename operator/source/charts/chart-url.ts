@@ -1,14 +1,16 @@
 import { TowpathError } from '../../api/errors.ts';
 import { hasControlCharacter, printable } from '../text.ts';
+import { isOci, ociRepository } from './oci-reference.ts';
 
 const LONGEST_URL = 2_048;
 
 /**
- * The URL of a Helm repository, without a slash at its end.
+ * The URL of a Helm repository, or of where a registry keeps charts, without a slash at its end.
  *
  * @throws TowpathError ChartRepositoryInvalid; the message never repeats a credential.
  */
 export function repositoryUrl(text: string): URL {
+  if (isOci(text)) return new URL(ociRepository(text).href);
   const url = checkedUrl(text, undefined, 'A chart repository in Chart.yaml');
   if (url.search !== '')
     throw invalid('A chart repository in Chart.yaml', 'has a query; remove what begins with "?"');
@@ -16,8 +18,8 @@ export function repositoryUrl(text: string): URL {
   return url;
 }
 
-/** The URL of a file of a repository, absolute or relative to it, as its index or a redirect has it. */
-export function fileUrl(text: string, base: URL, what: string): URL {
+/** The URL of a file of a repository, absolute or relative to it, as its index, a redirect or a registry has it. */
+export function fileUrl(text: string, base: URL | undefined, what: string): URL {
   return checkedUrl(text, base, what);
 }
 

@@ -20,6 +20,12 @@ export interface FileRequest {
   what: string;
   /** What the server has is only wanted if it is another one than had this tag. */
   etag?: string | undefined;
+  /** Media types; default: any. */
+  accept?: string;
+  /** Goes to the URL's own origin only, and no further with a redirect (S4). */
+  authorization?: string | undefined;
+  /** `Asker`: what the URL's own origin answers with 401 or 403 is returned, and not an error. */
+  judges?: 'Asker';
   maxBytes: number;
   signal: AbortSignal;
 }
@@ -28,6 +34,8 @@ export interface FileResponse {
   /** 304: it is the one with the tag that was given. */
   status: number;
   etag: string | undefined;
+  /** All of a name in small letters. */
+  header(name: string): readonly string[];
   /** @throws TowpathError, also where it is longer than allowed. */
   body: AsyncGenerator<Buffer>;
 }
@@ -39,8 +47,8 @@ const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
 const LONGEST_TAG = 256;
 
 /**
- * Files of chart repositories over HTTPS. No credential travels, so that redirects may lead to other hosts, which
- * storage behind a repository does; each is looked at anew (S11).
+ * Files of chart repositories over HTTPS. Redirects may lead to other hosts, which storage behind a repository does: no
+ * credential travels there (S4), and each is looked at anew (S11).
  */
 export class HttpsFiles {
   readonly #options: HttpsFilesOptions;
@@ -57,9 +65,9 @@ export class HttpsFiles {
    * @throws TowpathError
    */
   async get(asked: FileRequest): Promise<FileResponse> {
-    let { url } = asked;
+    let { url, authorization } = asked;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#send(url, asked);
+      const response = await this.#send(url, { ...asked, authorization });
       const { statusCode: status, headers } = response;
       if (![301, 302, 303, 307, 308].includes(status)) return this.#answered(response, url, asked);
       await this.#discard(response);
@@ -71,7 +79,9 @@ export class HttpsFiles {
         );
       const { location } = headers;
       const to = Array.isArray(location) ? location[0] : location;
-      url = fileUrl(to ?? '', url, `A redirect from ${url.host}`);
+      const next = fileUrl(to ?? '', url, `A redirect from ${url.host}`);
+      if (next.origin !== url.origin) authorization = undefined;
+      url = next;
     }
   }
 
@@ -79,7 +89,10 @@ export class HttpsFiles {
     await Promise.all([...this.#agents.values()].map((agent) => agent.destroy()));
   }
 
-  async #send(url: URL, { etag, signal }: FileRequest): Promise<Dispatcher.ResponseData> {
+  async #send(
+    url: URL,
+    { etag, accept, authorization, signal }: FileRequest,
+  ): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     checkHost(host, this.#options);
     const port = url.port === '' ? 443 : Number(url.port);
@@ -95,8 +108,9 @@ export class HttpsFiles {
         bodyTimeout: idleMs,
         headers: {
           'user-agent': 'towpath',
-          accept: '*/*',
+          accept: accept ?? '*/*',
           ...(etag === undefined ? {} : { 'if-none-match': etag }),
+          ...(authorization === undefined ? {} : { authorization }),
         },
       });
     } catch (error) {
@@ -128,9 +142,12 @@ export class HttpsFiles {
     const { statusCode: status, headers } = response;
     const tag = Array.isArray(headers.etag) ? headers.etag[0] : headers.etag;
     const etag = tag !== undefined && tag.length <= LONGEST_TAG ? tag : undefined;
-    if (status === 200) return { status, etag, body: this.#body(response, url, asked) };
+    const header = (name: string) => [headers[name] ?? []].flat();
+    if (status === 200) return { status, etag, header, body: this.#body(response, url, asked) };
     await this.#discard(response);
-    if ([304, 404, 410].includes(status)) return { status, etag, body: nothing() };
+    const isJudged = asked.judges === 'Asker' && url.origin === asked.url.origin;
+    if ([304, 404, 410].includes(status) || (isJudged && [401, 403].includes(status)))
+      return { status, etag, header, body: nothing() };
     if (status === 401 || status === 403)
       throw new TowpathError(
         'Person',

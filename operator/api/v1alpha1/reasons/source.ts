@@ -76,22 +76,22 @@ export const SOURCE_REASONS = {
   ),
   ChartRepositoryInvalid: person(
     'The URL of a chart repository, or one that it leads to, cannot be used.',
-    'Correct it in Chart.yaml as the message says: only https:// without a credential is fetched.',
+    'Correct it in Chart.yaml as the message says: only https:// and oci:// without a credential are fetched.',
   ),
   ChartRepositoryNotFound: person(
     'There is no Helm repository at the URL in Chart.yaml: it has no index.yaml.',
     'Correct the repository in Chart.yaml, and run "helm dependency update".',
   ),
   ChartNotFound: person(
-    'The chart repository has no such chart, or not that version of it; it is asked again.',
+    'The chart repository or registry has no such chart, or not that version of it; it is asked again.',
     'Publish it there, or correct Chart.yaml and run "helm dependency update"; the message lists what is there.',
   ),
   ChartIndexInvalid: person(
-    'The index.yaml of a chart repository cannot be read, or lacks what is needed of a chart.',
-    'Have who runs the repository make it anew (helm repo index), or commit the chart to the folder charts.',
+    'The index.yaml of a chart repository, or the manifest of a chart in a registry, cannot be read, or lacks what is needed of a chart.',
+    'Have who runs the repository make the index anew (helm repo index), publish the chart anew (helm push), or commit it to the folder charts.',
   ),
   ChartDigestMismatch: person(
-    'The archive of a chart is another one than the index of its repository says.',
+    'The archive of a chart is another one than the index of its repository, or its manifest in a registry, says.',
     'Ask who runs the repository which of the two is right: the chart may have been replaced.',
   ),
   ChartReplaced: person(

@@ -1,0 +1,51 @@
+import { TowpathError } from '../../api/errors.ts';
+import { nearNames } from '../near-names.ts';
+import { printable } from '../text.ts';
+import type { Published, WantedChart } from './published.ts';
+
+/** Names that a message lists. */
+const LISTED = 5;
+
+/** What becomes a file's name in the chart's folder charts. */
+export function refuseName({ name, version }: WantedChart): void {
+  const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,249}$/.test(name);
+  if (isName && /^[A-Za-z0-9][A-Za-z0-9.+-]{0,249}$/.test(version)) return;
+  throw new TowpathError(
+    'Person',
+    'ChartNotFound',
+    `${printable(name, 80)} ${printable(version, 80)} is no name and version that a chart can have. Correct Chart.yaml, and run \`helm dependency update\`.`,
+  );
+}
+
+export function notFound(
+  { name, repository }: WantedChart,
+  version: string,
+  near: readonly string[],
+): TowpathError {
+  const listed = near.slice(0, LISTED).map((each) => printable(each, 80));
+  const instead = listed.length === 0 ? '' : ` It has ${listed.join(', ')}.`;
+  const what = version === '' ? `no chart ${name}` : `no version ${version} of chart ${name}`;
+  return new TowpathError(
+    'Person',
+    'ChartNotFound',
+    `The chart repository ${repository} has ${what}.${instead} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
+  );
+}
+
+export function replaced(
+  { name, version, repository }: WantedChart,
+  before: string,
+  { digest, says }: Published,
+): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartReplaced',
+    `The ${says} of ${repository} has the digest sha256:${digest} for chart ${name} ${version}, under which sha256:${before} was fetched before: a version that was published does not change. Ask who runs the repository, and have another version published.`,
+  );
+}
+
+/** The newest, after those that are like the wanted one. */
+export function nearVersions(wanted: string, versions: readonly string[]): readonly string[] {
+  const near = nearNames(wanted, versions).slice(0, 2);
+  return [...near, ...versions.filter((version) => !near.includes(version))];
+}

@@ -1,0 +1,225 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import type { IncomingMessage } from 'node:http';
+import { createServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
+import { Authorities } from '../transport/authorities.ts';
+import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+
+const never = new AbortController().signal;
+let published: OciRegistry;
+
+before(async () => {
+  published = await startOciRegistry();
+  // As --ca-file does, for this process.
+  new Authorities({ path: published.caFile, onChange: () => undefined, onFault: assert.fail });
+  for (const version of ['1.0.0', '1.1.0', '1.1.0+build.7']) await published.publish(redis(version));
+  await published.publish(redis('1.0.0'), published.privateUrl);
+});
+after(() => published.stop());
+beforeEach(() => {
+  published.intercept = undefined;
+  published.realm = `https://${published.host}/token`;
+  published.requests.length = 0;
+});
+
+function redis(version: string): Record<string, string> {
+  return {
+    'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
+    'templates/a.yaml': `kind: ${version}`,
+  };
+}
+
+function repositories(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}): ChartRepositories {
+  const charts = new ChartRepositories({ allowLoopback: true, locate: () => assert.fail(), ...options });
+  t.after(() => charts.stop());
+  return charts;
+}
+
+const wanted = (version = '1.0.0') => ({ name: 'redis', version, repository: published.url });
+const isFor = ({ url = '' }: IncomingMessage, part: string) => url.includes(part);
+
+describe('a chart of a registry', () => {
+  test('is what helm pushed, fetched once however many want it', async (t) => {
+    const charts = repositories(t);
+    const all = await Promise.all(Array.from({ length: 100 }, () => charts.fetch(wanted(), never)));
+    all.push(await charts.fetch({ ...wanted(), repository: `${published.url}/` }, never));
+    const [first] = all;
+    for (const { data, digest } of all) {
+      assert.equal(digest, createHash('sha256').update(data).digest('hex'));
+      assert.equal(digest, first?.digest);
+    }
+    assert.equal(published.count('/blobs/'), 1);
+    assert.ok((await charts.fetch(wanted('1.1.0+build.7'), never)).data.length > 0);
+  });
+
+  test('that is not there is told with what is', async (t) => {
+    const charts = repositories(t);
+    const reason = 'ChartNotFound';
+    await assert.rejects(charts.fetch(wanted('1.0.1'), never), {
+      reason,
+      message: /has no version 1\.0\.1 of chart redis\. It has 1\.0\.0, 1\.1\.0/,
+    });
+    await assert.rejects(charts.fetch({ ...wanted(), name: 'rediss' }, never), {
+      reason,
+      message: /has no chart rediss\. Publish it there/,
+    });
+  });
+
+  test('S4: is refused where not everybody may read it, and it is not told apart from one that is not there', async (t) => {
+    const charts = repositories(t);
+    for (const name of ['redis', 'nothing'])
+      await assert.rejects(charts.fetch({ ...wanted(), name, repository: published.privateUrl }, never), {
+        reason: 'AuthenticationFailed',
+        message: new RegExp(
+          `^The manifest of chart ${name} .* is refused by the registry 127.* \\(401\\): there is no such`,
+        ),
+      });
+  });
+
+  test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {
+    const charts = repositories(t);
+    const reason = 'ChartDigestMismatch';
+    const { digest, data } = await repositories(t).fetch(wanted(), never);
+    const lies: [part: string, body: string, message: RegExp][] = [
+      [
+        '/blobs/',
+        'x'.repeat(data.length),
+        new RegExp(`sha256:[0-9a-f]{64}, and its manifest says sha256:${digest}`),
+      ],
+      [
+        '/blobs/',
+        'x'.repeat(data.length + 1),
+        new RegExp(`more than ${data.length} bytes, and its manifest says`),
+      ],
+      ['/blobs/', 'x', new RegExp(`has 1 bytes, and its manifest says ${data.length}`)],
+    ];
+    for (const [part, body, message] of lies) {
+      published.intercept = (request, response) => {
+        if (!isFor(request, part)) return false;
+        response.end(body);
+        return true;
+      };
+      await assert.rejects(charts.fetch(wanted(), never), { reason, message });
+    }
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/manifests/')) return false;
+      response.writeHead(200, { 'docker-content-digest': `sha256:${'ab'.repeat(32)}` }).end('{}');
+      return true;
+    };
+    await assert.rejects(charts.fetch(wanted(), never), {
+      reason,
+      message: /and the registry says sha256:abab/,
+    });
+    published.intercept = undefined;
+    assert.ok((await charts.fetch(wanted(), never)).data.length > 0);
+  });
+
+  test('is refused where what stands there is no chart', async (t) => {
+    const charts = repositories(t);
+    const config = { mediaType: 'application/vnd.oci.image.config.v1+json', digest: 'sha256:', size: 2 };
+    const helm = { ...config, mediaType: 'application/vnd.cncf.helm.config.v1+json' };
+    const layer = {
+      mediaType: 'application/vnd.cncf.helm.chart.content.v1.tar+gzip',
+      digest: 'sha512:ab',
+      size: 2,
+    };
+    const large = { ...layer, digest: `sha256:${'ab'.repeat(32)}`, size: 2 ** 40 };
+    for (const [manifest, reason, message] of [
+      ['no JSON', 'ChartIndexInvalid', /no image manifest/],
+      [JSON.stringify({ manifests: [] }), 'ChartIndexInvalid', /no image manifest/],
+      [
+        JSON.stringify({ config, layers: [layer] }),
+        'ChartArchiveInvalid',
+        /of no Helm chart, but of .*oci\.image/,
+      ],
+      [JSON.stringify({ config: helm, layers: [layer] }), 'ChartIndexInvalid', /no SHA-256 digest/],
+      [
+        JSON.stringify({ config: helm, layers: [large] }),
+        'ChartTooLarge',
+        /1048576 MiB, and no more than 16 MiB/,
+      ],
+    ] as const) {
+      published.intercept = (request, response) => {
+        if (!isFor(request, '/manifests/')) return false;
+        response.end(manifest);
+        return true;
+      };
+      await assert.rejects(charts.fetch(wanted(), never), { reason, message });
+    }
+  });
+
+  test('S4: is fetched from where the registry redirects to, and no token goes there', async (t) => {
+    const { data } = await repositories(t).fetch(wanted(), never);
+    const given: (string | undefined)[] = [];
+    const storage = createServer(published.tls, (request, response) => {
+      given.push(request.headers.authorization);
+      response.end(data);
+    });
+    t.after(() => storage.close());
+    await new Promise<void>((resolve) => storage.listen(0, '127.0.0.1', resolve));
+    const { port } = storage.address() as AddressInfo;
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/blobs/')) return false;
+      response.writeHead(307, { location: `https://127.0.0.1:${port}/blob` }).end();
+      return true;
+    };
+    assert.deepEqual((await repositories(t).fetch(wanted(), never)).data, data);
+    const { authorization } = published.requests.find(({ path }) => path.includes('/blobs/')) ?? {};
+    assert.match(authorization ?? '', /^Bearer /);
+    assert.deepEqual(given, [undefined]);
+  });
+
+  test('S11: its registry, realm and storage are at no address that Git servers may not have', async (t) => {
+    const strict = repositories(t, { allowLoopback: false });
+    await assert.rejects(strict.fetch(wanted(), never), { reason: 'AddressRefused' });
+    assert.equal(published.requests.length, 0);
+    const charts = repositories(t);
+    published.realm = 'https://169.254.169.254/token';
+    await assert.rejects(charts.fetch(wanted(), never), { reason: 'AddressRefused' });
+    published.realm = `http://${published.host}/token`;
+    await assert.rejects(charts.fetch(wanted(), never), {
+      reason: 'ChartRepositoryInvalid',
+      message: /The token realm of the registry .* leads to http:/,
+    });
+  });
+
+  test('A4: a registry that fails, or hangs, at any step is told, and asked again', async (t) => {
+    for (const part of ['/manifests/', '/token', '/blobs/']) {
+      const charts = repositories(t, { timeouts: { totalMs: 500 } });
+      published.intercept = (request, response) => {
+        if (!isFor(request, part)) return false;
+        response.writeHead(503).end();
+        return true;
+      };
+      await assert.rejects(charts.fetch(wanted(), never), { reason: 'ServerError', remedy: 'Time' }, part);
+      published.intercept = (request) => isFor(request, part);
+      await assert.rejects(charts.fetch(wanted(), never), { reason: 'Timeout', remedy: 'Time' }, part);
+      published.intercept = (request) => {
+        if (!isFor(request, part)) return false;
+        request.socket.destroy();
+        return true;
+      };
+      await assert.rejects(charts.fetch(wanted(), never), { reason: 'ConnectionLost', remedy: 'Time' }, part);
+      published.intercept = undefined;
+      assert.ok((await charts.fetch(wanted(), never)).data.length > 0);
+    }
+  });
+
+  test('S9: that was handed out stays what it was, also where its tag is another chart by now', async (t) => {
+    const charts = repositories(t, { limits: { cacheBytes: 1 } });
+    const { digest } = await charts.fetch(wanted(), never);
+    await charts.fetch(wanted('1.1.0'), never);
+    published.intercept = (request) => {
+      request.url = request.url?.replace('/manifests/1.0.0', '/manifests/1.1.0');
+      return false;
+    };
+    await assert.rejects(charts.fetch(wanted(), never), {
+      message: new RegExp(
+        `^The manifest of .* has the digest sha256:[0-9a-f]{64} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched`,
+      ),
+    });
+  });
+});

@@ -1,0 +1,229 @@
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import { TowpathError } from '../../api/errors.ts';
+import { size } from '../limits.ts';
+import { compareVersions, parseVersion } from '../semver.ts';
+import { printable } from '../text.ts';
+import { asBeginning, type HttpsFiles } from './https-files.ts';
+import type { ChartLimits } from './limits.ts';
+import { linkedNext } from './link-header.ts';
+import { type OciReference, ociReference, ociRepository, tagOf, versionOf } from './oci-reference.ts';
+import type { WantedChart } from './published.ts';
+import { bytesOf, jsonOf, parsed, type RegistryCredential, RegistrySession } from './registry-session.ts';
+
+const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
+const CONFIG = 'application/vnd.cncf.helm.config.v1+json';
+/** The second is that of Helm before 3.7. */
+const ARCHIVES = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip'];
+
+const mebibyte = 1 << 20;
+/** As much of JSON is read within milliseconds; a chart's manifest has some hundred bytes. */
+const MANIFEST_BYTES = mebibyte / 4;
+const PAGE_BYTES = mebibyte;
+/** Tags that are asked for at once. */
+const PAGE = 1_000;
+const MOST_PAGES = 64;
+const MOST_TAGS = 50_000;
+const LONGEST_TAG = 128;
+
+const descriptor = z.object({ mediaType: z.string(), digest: z.string(), size: z.int().nonnegative() });
+const manifestSchema = z.object({ config: descriptor, layers: z.array(descriptor).max(100) });
+const pageSchema = z.object({ tags: z.array(z.unknown()).nullish() });
+
+/** An archive in a registry. */
+export interface OciArchive {
+  /** SHA-256, in hexadecimal. */
+  digest: string;
+  /** @throws TowpathError */
+  open(signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+}
+
+/** Charts in OCI registries, as `helm push` puts them there. */
+export class OciRegistries {
+  readonly #https: HttpsFiles;
+  readonly #limits: ChartLimits;
+
+  constructor(https: HttpsFiles, limits: ChartLimits) {
+    this.#https = https;
+    this.#limits = limits;
+  }
+
+  /**
+   * Where a chart's version is.
+   *
+   * @returns the versions that there are in its place, the newest first; undefined where there is no such chart.
+   * @throws TowpathError
+   */
+  async find(
+    wanted: WantedChart,
+    signal: AbortSignal,
+    credential?: RegistryCredential,
+  ): Promise<OciArchive | { versions: readonly string[] | undefined }> {
+    const reference = ociReference(ociRepository(wanted.repository), wanted.name);
+    const session = new RegistrySession(this.#https, reference, credential);
+    const tag = tagOf(wanted.version);
+    if (tag !== undefined) {
+      const found = await this.#manifest(session, reference, wanted, tag, signal);
+      if (found !== undefined) return found;
+    }
+    return { versions: await this.#versions(session, reference, wanted, signal) };
+  }
+
+  /**
+   * All versions of a chart, the newest first; undefined where there is no such chart.
+   *
+   * @throws TowpathError
+   */
+  async versions(
+    wanted: Omit<WantedChart, 'version'>,
+    signal: AbortSignal,
+    credential?: RegistryCredential,
+  ): Promise<string[] | undefined> {
+    const reference = ociReference(ociRepository(wanted.repository), wanted.name);
+    const session = new RegistrySession(this.#https, reference, credential);
+    return this.#versions(session, reference, wanted, signal);
+  }
+
+  async #manifest(
+    session: RegistrySession,
+    { origin, name }: OciReference,
+    wanted: WantedChart,
+    tag: string,
+    signal: AbortSignal,
+  ): Promise<OciArchive | undefined> {
+    const what = `the manifest of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
+    const response = await session.get({
+      url: new URL(`/v2/${name}/manifests/${tag}`, origin),
+      what,
+      accept: MANIFEST,
+      maxBytes: MANIFEST_BYTES,
+      signal,
+    });
+    if (response.status !== 200) return undefined;
+    const bytes = await bytesOf(response.body);
+    const digestIs = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const [told] = response.header('docker-content-digest');
+    if (told?.startsWith('sha256:') && told !== digestIs)
+      throw new TowpathError(
+        'Person',
+        'ChartDigestMismatch',
+        `${asBeginning(what)} has the digest ${digestIs}, and the registry says ${printable(told, 80)}: it was changed, or damaged on its way, and is not used. Ask who runs the registry.`,
+      );
+    const { digest, size: bytesTold } = this.#archiveIn(bytes, what);
+    return {
+      digest: digest.replace(/^sha256:/, ''),
+      open: (opening) => this.#blob(session, { origin, name }, wanted, { digest, bytesTold }, opening),
+    };
+  }
+
+  #archiveIn(manifest: Buffer, what: string): z.infer<typeof descriptor> {
+    const { data } = manifestSchema.safeParse(parsed(manifest));
+    if (data === undefined)
+      throw new TowpathError(
+        'Person',
+        'ChartIndexInvalid',
+        `${asBeginning(what)} cannot be read: it is no image manifest of OCI. Publish the chart anew (helm push), or commit it to the folder charts.`,
+      );
+    const archive = data.layers.find(({ mediaType }) => ARCHIVES.includes(mediaType));
+    if (data.config.mediaType !== CONFIG || archive === undefined)
+      throw new TowpathError(
+        'Person',
+        'ChartArchiveInvalid',
+        `${asBeginning(what)} is of no Helm chart, but of ${printable(data.config.mediaType, 80)}. Correct the repository in Chart.yaml, or publish the chart there (helm push).`,
+      );
+    if (!/^sha256:[0-9a-f]{64}$/.test(archive.digest))
+      throw new TowpathError(
+        'Person',
+        'ChartIndexInvalid',
+        `${asBeginning(what)} has no SHA-256 digest of the archive, without which that cannot be checked. Publish the chart anew (helm push), or commit it to the folder charts.`,
+      );
+    const { archiveBytes } = this.#limits;
+    if (archive.size > archiveBytes)
+      throw new TowpathError(
+        'Person',
+        'ChartTooLarge',
+        `${asBeginning(what)} tells of an archive of ${size(archive.size)}, and no more than ${size(archiveBytes)} are fetched. Have the chart made smaller, or commit it to the folder charts.`,
+      );
+    return archive;
+  }
+
+  async #blob(
+    session: RegistrySession,
+    { origin, name }: Pick<OciReference, 'origin' | 'name'>,
+    wanted: WantedChart,
+    { digest, bytesTold }: { digest: string; bytesTold: number },
+    signal: AbortSignal,
+  ): Promise<AsyncIterable<Buffer>> {
+    const what = `the archive of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
+    const { archiveBytes: maxBytes } = this.#limits;
+    const url = new URL(`/v2/${name}/blobs/${digest}`, origin);
+    const { status, body } = await session.get({ url, what, maxBytes, signal });
+    if (status !== 200)
+      throw new TowpathError(
+        'Person',
+        'ChartNotFound',
+        `${asBeginning(what)} is answered with ${status}, though its manifest has it. Publish the chart anew (helm push), or use another version.`,
+      );
+    return ofSize(body, bytesTold, what);
+  }
+
+  async #versions(
+    session: RegistrySession,
+    { origin, name }: OciReference,
+    { name: chart, repository }: Omit<WantedChart, 'version'>,
+    signal: AbortSignal,
+  ): Promise<string[] | undefined> {
+    const what = `the list of versions of chart ${chart} of ${repository}`;
+    const tags: string[] = [];
+    let url: URL | undefined = new URL(`/v2/${name}/tags/list?n=${PAGE}`, origin);
+    for (let pages = 0; url !== undefined; pages++) {
+      const response = await session.get({ url, what, maxBytes: PAGE_BYTES, signal });
+      if (response.status !== 200) return undefined;
+      const { data } = pageSchema.safeParse(await jsonOf(response));
+      if (data === undefined)
+        throw new TowpathError(
+          'Time',
+          'ServerError',
+          `${asBeginning(what)} cannot be read. It is asked for again.`,
+        );
+      for (const tag of data.tags ?? [])
+        if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(tag);
+      url = linkedNext(response.header('link'), url);
+      // What is not known as a whole has no newest.
+      if (tags.length > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
+        throw new TowpathError(
+          'Person',
+          'ChartTooLarge',
+          `${asBeginning(what)} has more than is read: ${MOST_TAGS} tags on ${MOST_PAGES} pages. Have who runs the registry delete old ones.`,
+        );
+    }
+    return newestFirst(tags.map(versionOf));
+  }
+}
+
+/** Only what is a version: a registry has other tags, too. */
+function newestFirst(versions: readonly string[]): string[] {
+  return versions
+    .flatMap((text) => {
+      const version = parseVersion(text);
+      return version === undefined ? [] : [{ text, version }];
+    })
+    .sort((a, b) => compareVersions(b.version, a.version))
+    .map(({ text }) => text);
+}
+
+async function* ofSize(body: AsyncIterable<Buffer>, told: number, what: string): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  const refuse = (has: string) =>
+    new TowpathError(
+      'Person',
+      'ChartDigestMismatch',
+      `${asBeginning(what)} has ${has} bytes, and its manifest says ${told}: it was changed, or damaged on its way, and is not used. Ask who runs the registry which of the two is right.`,
+    );
+  for await (const chunk of body) {
+    bytes += chunk.length;
+    if (bytes > told) throw refuse(`more than ${told}`);
+    yield chunk;
+  }
+  if (bytes < told) throw refuse(String(bytes));
+}
