@@ -230,3 +230,10 @@ test('A9: it is asked again when the first gate of any candidate clears, and a s
   assert.equal(paused?.clearsAt, undefined, 'what is not healthy now ends at no known time');
   assert.equal(choose(situation({ waiting: [passed('1')] })).changesAt, undefined);
 });
+
+test('S14: a commit that changes nothing there is nothing new to an Environment that demands a stage before', () => {
+  const free = { environment: 'prod', governance: FREE, wasGoverned: false, gates: { soak: '1h' } };
+  const one: Candidate = { key: '1', evidence: [], gates: [] };
+  assert.equal(blockedByFor(free, one)[0]?.reason, 'Soak');
+  assert.deepEqual(blockedByFor(free, { ...one, isThere: true }), []);
+});

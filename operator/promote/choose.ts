@@ -34,6 +34,8 @@ export interface Evidence {
 
 export interface Candidate {
   readonly key: string;
+  /** These manifests run there already, or are on their way: what an Environment demands of what is new is not asked. */
+  readonly isThere?: boolean;
   /** One for each environment of the stage before; the one before it in line comes first. */
   readonly evidence: readonly Evidence[];
   /** How the checks of the stage stand there. */
@@ -90,7 +92,8 @@ export function blockedByFor(
   // Of what does not run there, or is not healthy, no check can say anything.
   const isThere = order.every(({ reason }) => reason !== 'Order');
   const unmet = isThere ? checks(candidate.checks ?? []) : [];
-  return [...policyGate(situation), ...nothingBefore(situation), ...candidate.gates, ...order, ...unmet];
+  const before = candidate.isThere === true ? [] : nothingBefore(situation);
+  return [...policyGate(situation), ...before, ...candidate.gates, ...order, ...unmet];
 }
 
 /** Where it does not follow from one policy what may enter, nothing does. */

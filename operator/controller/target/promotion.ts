@@ -101,13 +101,20 @@ function onlyOf(
   const { pending } = run.context.record;
   const parked = pending === undefined ? undefined : candidateKey(pending);
   const candidate = found.wanted?.candidate;
-  const blockedByWith = (gates: readonly BlockedBy[]) =>
-    blockedByFor(situationOf(run), { key: '', evidence: [], gates });
+  const blockedByWith = (its: string | undefined, gates: readonly BlockedBy[]) =>
+    blockedByFor(situationOf(run), { key: '', evidence: [], gates, isThere: isThere(run, its) });
   const digest = candidate?.digest;
-  const blockedBy = blockedByWith([...outerGates(digest), ...keptOutOf(run, found)(digest)]);
+  const blockedBy = blockedByWith(digest, [...outerGates(digest), ...keptOutOf(run, found)(digest)]);
   const all = candidate === undefined ? [] : [{ ...candidate, asked: '' }];
-  const promoted = promotedIn(run, all, candidate, (one) => blockedByWith(outerGates(one.digest)));
+  const promoted = promotedIn(run, all, candidate, (one) =>
+    blockedByWith(one.digest, outerGates(one.digest)),
+  );
   return withPromoted({ parked, blockedBy, choice: undefined, mayEnterAt: undefined }, promoted, candidate);
+}
+
+/** Also where that is on its way, or failed: it has entered. */
+function isThere({ context: { record } }: Run, digest: string | undefined): boolean {
+  return digest !== undefined && record.deployment?.candidate.digest === digest;
 }
 
 /** What a person promotes goes before what would enter by itself, once nothing is in its way. */
@@ -135,11 +142,16 @@ function choosableAs(
   gates: readonly BlockedBy[],
 ): Waiting & Candidate {
   const { asked } = one;
-  const its = { ...one, key: asked, evidence: evidenceFor(run, asked), gates };
+  const its = {
+    ...one,
+    key: asked,
+    evidence: evidenceFor(run, asked),
+    gates,
+    isThere: isThere(run, one.digest),
+  };
   const checks = checksFor(run, asked);
-  const isNew = run.context.record.deployment?.candidate.digest !== one.digest;
-  const isThere = its.evidence.every(({ is }) => is === 'Passed' || is === 'Soaks');
-  if (isNew && isThere) awaitFirst(run, checks);
+  const isBefore = its.evidence.every(({ is }) => is === 'Passed' || is === 'Soaks');
+  if (!its.isThere && isBefore) awaitFirst(run, checks);
   if (checks.length > 0 && blockedByFor(situation, its).length === 0) awaitFresh(run, checks);
   return { ...its, checks };
 }
