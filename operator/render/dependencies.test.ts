@@ -131,14 +131,43 @@ describe('dependencies that Git does not have', () => {
     );
   });
 
-  test('without a lock, from elsewhere, or of a subchart are refused with what to do', async () => {
+  test('render without a lock with what helm dependency update resolves, which is told as a range', async () => {
+    for (const version of ['7.3.0', '7.4.0-rc.1', '8.0.0'])
+      await published.publish({
+        'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
+        'templates/a.yaml': configMap('{{ .Release.Name }}-{{ .Chart.Name }}', `"${version}"`),
+      });
+    const index = await readFile(join(published.directory, 'index.yaml'));
+    const ranges = ['^7.0.0', '7.x', '>=7.0.0 <7.3.0', '~7.4.0-0', '*', '7.2', '>=7.0.0 <8 || >9'];
+    for (const range of ranges) {
+      const files = umbrella(`- {name: redis, version: "${range}", repository: "%"}\n`);
+      const [chart] = await missing(below(files));
+      assert.deepEqual(chart, { name: 'redis', version: range, repository: published.url, isRange: true });
+      const { version } = await engine.renderer.findInIndex(chart, index, AbortSignal.timeout(60_000));
+      assert.match(await lockOf(published, files), new RegExp(`\\n  version: ${version}\\n`), range);
+      const whole = new TreeWithCharts(below(files), 'web', [await archiveOf({ ...chart, version })]);
+      await engine.renderer.render(whole, request('web'));
+    }
+    const exact = umbrella('- {name: redis, version: 7.3.0, repository: "%"}\n');
+    assert.deepEqual(await missing(below(exact)), [
+      { name: 'redis', version: '7.3.0', repository: published.url },
+    ]);
+    const none = { name: 'redis', version: '^9.0.0', repository: published.url, isRange: true } as const;
+    const found = await engine.renderer.findInIndex(none, index, AbortSignal.timeout(60_000));
+    assert.deepEqual([found.version, found.versions[0]], ['', '8.0.0']);
+  });
+
+  test('from elsewhere, of no version, or of a subchart are refused with what to do', async () => {
     const refused = async (dependency: string, expected: RegExp) => {
       const files = umbrella(dependency);
       const error = await failure(engine.renderer.render(below(files), request('web')), 'DependencyMissing');
       assert.ok(!(error instanceof MissingCharts));
       assert.match(error.message, expected);
     };
-    await refused(REDIS, /commit the folder charts, .* With a Chart\.lock in Git it is fetched/);
+    await refused(
+      '- {name: redis, version: newest, repository: "%"}\n',
+      /Its version "newest" is none, nor a range/,
+    );
     await refused(
       '- {name: redis, version: 7.x, repository: "@bitnami"}\n',
       /@bitnami .* write the repository's URL/,

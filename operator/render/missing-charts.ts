@@ -6,6 +6,8 @@ export interface ChartReference {
   version: string;
   /** URL of the repository. */
   repository: string;
+  /** `version` is a range: no lock says which version of it. */
+  isRange?: true;
 }
 
 /** A chart does not render without its dependencies, and these are all that it lacks. */

@@ -132,9 +132,9 @@ const CASES: BadInput[] = [
     message: ['case-11/values-prd.yaml', 'values-prod.yaml'],
   },
   {
-    what: 'a dependency that is not vendored',
+    what: 'a dependency that is not vendored, and not fetched',
     files: {
-      'Chart.yaml': `${chart['Chart.yaml']}dependencies:\n  - {name: redis, version: 1.0.0, repository: "https://charts.example.com"}\n`,
+      'Chart.yaml': `${chart['Chart.yaml']}dependencies:\n  - {name: redis, version: 1.0.0, repository: "http://charts.example.com"}\n`,
       'templates/a.yaml': configMap('a'),
     },
     ...quarantined,

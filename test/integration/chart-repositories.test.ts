@@ -30,6 +30,14 @@ async function dependent(
   return Object.fromEntries(Object.entries(all).map(([path, text]) => [`${directory}/${path}`, text]));
 }
 
+/** The same without a lock. */
+function loose(repository: ChartRepository, range: string): Record<string, string> {
+  return {
+    'loose/Chart.yaml': `apiVersion: v2\nname: loose\nversion: 1.0.0\ndependencies:\n- {name: redis, version: ${range}, repository: "${repository.url}"}\n`,
+    'loose/templates/own.yaml': configMap('loose', range),
+  };
+}
+
 const textOf = (stage: Stage, name: string) =>
   stage.kubectl('get', 'configmap', name, '-o', 'jsonpath={.data.text}');
 
@@ -42,11 +50,12 @@ test('A4: charts that Git does not have are fetched from their repository, and r
   );
   published.requests.length = 0;
   const stage = await newStage(t, {
-    files: { ...web, ...shop },
+    files: { ...web, ...shop, ...loose(published, '^1.0.0') },
     flags: [`--ca-file=${published.caFile}`],
   });
   const first = await stage.deployed('web', { source: { path: 'web' } });
   await stage.deployed('shop', { source: { path: 'shop' } });
+  await stage.deployed('loose', { source: { path: 'loose' } });
 
   await t.test('as the lock pins them, once for all Applications', async () => {
     assert.equal(await textOf(stage, 'web-redis'), '1.0.0');
@@ -113,8 +122,12 @@ test('A4: charts that Git does not have are fetched from their repository, and r
     'S9: a version that was replaced is refused with both digests, also by another process',
     async () => {
       await published.publish(redis('2.0.0', 'replaced'));
+      await published.publish(redis('1.1.0'));
       await stage.restart();
-      await stage.repository.commit({ 'web/templates/own.yaml': configMap('web', 'newer') });
+      await stage.repository.commit({
+        'web/templates/own.yaml': configMap('web', 'newer'),
+        'loose/templates/own.yaml': configMap('loose', 'newer'),
+      });
       const isRefused = (application: Application) =>
         conditionOf(application, 'Stalled')?.reason === 'ChartReplaced';
       const told = await stage.until('web', isRefused, 'the chart to be refused');
@@ -138,6 +151,22 @@ test('A4: charts that Git does not have are fetched from their repository, and r
       await stage.repository.commit(await dependent(published, 'web', '2.0.1'));
       await eventually(async () => (await textOf(stage, 'web-redis')) === '2.0.1', {
         describe: 'another version to be deployed',
+      });
+    },
+  );
+
+  await t.test(
+    'without a lock a range stays the version that it came to, also in another process',
+    async () => {
+      await eventually(async () => (await textOf(stage, 'loose')) === 'newer', {
+        describe: 'the newer commit to be deployed',
+      });
+      assert.equal(await textOf(stage, 'loose-redis'), '1.0.0');
+      const events = await stage.kubectl('get', 'events', '-o', 'jsonpath={.items[*].message}');
+      assert.match(events, /no Chart\.lock says which version of redis \^1\.0\.0 is meant; 1\.0\.0 is used/);
+      await stage.repository.commit(loose(published, '~1.1.0'));
+      await eventually(async () => (await textOf(stage, 'loose-redis')) === '1.1.0', {
+        describe: 'what another range comes to',
       });
     },
   );

@@ -7,11 +7,18 @@ import {
   type FetchTerms,
   fetchedCharts,
   notWhatItSays,
-  pinsOf,
+  rangeWarnings,
 } from './chart-dependencies.ts';
+import { RangeMemory } from './settled-ranges.ts';
 
 const never = new AbortController().signal;
-const terms: FetchTerms = { allowed: undefined, patience: 'Unlimited', pins: [] };
+const terms: FetchTerms = {
+  allowed: undefined,
+  patience: 'Unlimited',
+  pins: [],
+  ranges: new RangeMemory().of('shop/web', []),
+};
+const resolve = () => assert.fail('a version is no range');
 
 const of = (repository: string, name = 'redis'): ChartReference => ({ name, version: '1.0.0', repository });
 
@@ -20,6 +27,7 @@ function noting(): ChartFetcher & { asked: string[] } {
   const asked: string[] = [];
   return {
     asked,
+    resolve,
     fetch: async ({ repository, name, version }) => {
       asked.push(repository);
       return { name, version, digest: '', data: Buffer.alloc(0) };
@@ -66,6 +74,7 @@ describe('charts that a render lacks', () => {
 
   test('A4: that do not come keep a look at what runs for seconds only', async () => {
     const silent: ChartFetcher = {
+      resolve,
       fetch: (_chart, signal) =>
         new Promise((_, reject) => {
           signal.addEventListener('abort', () => reject(signal.reason));
@@ -101,6 +110,7 @@ describe('charts that a render lacks', () => {
     let underWay = 0;
     const fetched: string[] = [];
     const large: ChartFetcher = {
+      resolve,
       fetch: async ({ name, version }) => {
         underWay += 1;
         assert.equal(underWay, 1);
@@ -122,17 +132,55 @@ describe('charts that a render lacks', () => {
     const [before, now] = ['ab'.repeat(32), 'cd'.repeat(32)];
     const [repository, chart] = ['https://x.example/charts', of('https://x.example/charts')];
     const fetcher: ChartFetcher = {
+      resolve,
       fetch: async ({ name, version }) => ({ name, version, digest: now, data: Buffer.alloc(0) }),
     };
-    const archives = await fetchedCharts(fetcher, [chart], terms, never);
-    assert.deepEqual(pinsOf([chart], archives), [{ ...chart, digest: now }]);
+    const { pins } = await fetchedCharts(fetcher, [chart], terms, never);
+    assert.deepEqual(pins, [{ ...chart, digest: now }]);
     const pinned = (digest: string) => ({ ...terms, pins: [{ ...chart, repository, digest }] });
-    assert.equal((await fetchedCharts(fetcher, [chart], pinned(now), never)).length, 1);
+    assert.equal((await fetchedCharts(fetcher, [chart], pinned(now), never)).archives.length, 1);
     await assert.rejects(fetchedCharts(fetcher, [of(`${repository}/`)], pinned(before), never), {
       reason: 'ChartReplaced',
       remedy: 'Person',
       message: new RegExp(`has the digest sha256:${now}, and had sha256:${before} .* is not used`),
     });
+  });
+
+  test('of a range stay the version that it came to first, and that is told', async () => {
+    let highest = '7.2.1';
+    const resolved: string[] = [];
+    const fetcher: ChartFetcher = {
+      resolve: async ({ version }) => {
+        resolved.push(version);
+        return highest;
+      },
+      fetch: async ({ name, version, isRange }) => {
+        assert.equal(isRange, undefined);
+        if (version === '7.2.9') throw new TowpathError('Person', 'ChartNotFound', 'It is gone.');
+        return { name, version, digest: version, data: Buffer.alloc(0) };
+      },
+    };
+    const memory = new RangeMemory();
+    const range: ChartReference = { ...of('https://x.example'), version: '^7.0.0', isRange: true };
+    const fetched = (asked = range, pins: FetchTerms['pins'] = []) =>
+      fetchedCharts(fetcher, [asked], { ...terms, pins, ranges: memory.of('shop/web', pins) }, never);
+    const first = await fetched();
+    assert.deepEqual(first.pins, [
+      { repository: 'https://x.example', name: 'redis', version: '7.2.1', digest: '7.2.1', range: '^7.0.0' },
+    ]);
+    assert.match(
+      rangeWarnings(first.pins).join(),
+      /^no Chart\.lock says .* redis \^7\.0\.0 .* 7\.2\.1 is used/,
+    );
+    highest = '7.2.9';
+    assert.equal((await fetched()).archives[0]?.version, '7.2.1');
+    memory.clear();
+    assert.equal((await fetched(range, first.pins)).archives[0]?.version, '7.2.1', 'also in another process');
+    assert.deepEqual(resolved, ['^7.0.0']);
+    await assert.rejects(fetched({ ...range, version: '^7.1.0' }), { reason: 'ChartNotFound' });
+    highest = '7.3.0';
+    assert.equal((await fetched({ ...range, version: '^7.1.0' })).archives[0]?.version, '7.3.0');
+    assert.deepEqual(rangeWarnings((await fetched(of('https://x.example'))).pins), []);
   });
 
   test('that lack something still are told by what was published', () => {

@@ -5,11 +5,14 @@ import { isAllowedChartRepository } from '../../source/allowed-repositories.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
 import { printable } from '../../source/text.ts';
 import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
+import type { SettledRanges } from './settled-ranges.ts';
 
 /** Brings charts from where they are published. */
 export interface ChartFetcher {
   /** @throws TowpathError, or the signal's reason. */
   fetch(chart: ChartReference, signal: AbortSignal): Promise<ChartArchive>;
+  /** The highest version that a range allows. @throws as `fetch` does. */
+  resolve(range: ChartReference, signal: AbortSignal): Promise<string>;
 }
 
 /** How long a look at an Application that runs already waits for chart repositories. */
@@ -24,6 +27,13 @@ export interface FetchTerms {
   patience: 'Limited' | 'Unlimited';
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
+  ranges: SettledRanges;
+}
+
+/** What was fetched, with what is to be remembered of it. */
+export interface FetchedCharts {
+  archives: readonly ChartArchive[];
+  pins: readonly ChartPin[];
 }
 
 /**
@@ -34,9 +44,9 @@ export interface FetchTerms {
 export async function fetchedCharts(
   fetcher: ChartFetcher,
   charts: readonly ChartReference[],
-  { allowed, patience, pins }: FetchTerms,
+  { allowed, patience, pins, ranges }: FetchTerms,
   signal: AbortSignal,
-): Promise<ChartArchive[]> {
+): Promise<FetchedCharts> {
   if (charts.length > MOST_CHARTS)
     throw new TowpathError(
       'Person',
@@ -51,13 +61,13 @@ export async function fetchedCharts(
   try {
     // One after the other: what all of them together cost memory, disk and engines is what one does.
     for (const chart of charts) {
-      const archive = await fetcher.fetch(chart, limited);
+      const archive = await fetchedChart(fetcher, chart, ranges, limited);
       refuseReplaced(chart, archive, pins);
       bytes += archive.data.length;
       if (bytes > DEFAULT_LIMITS.inputBytes) throw tooLarge(chart);
       fetched.push(archive);
     }
-    return fetched;
+    return { archives: fetched, pins: pinsOf(charts, fetched) };
   } catch (error) {
     if (error !== limit.reason) throw error;
     const next = charts[fetched.length];
@@ -69,22 +79,56 @@ export async function fetchedCharts(
   }
 }
 
+/** Of a range the version that was settled for it, so that what was rendered once never renders differently. */
+async function fetchedChart(
+  fetcher: ChartFetcher,
+  chart: ChartReference,
+  ranges: SettledRanges,
+  signal: AbortSignal,
+): Promise<ChartArchive> {
+  if (chart.isRange !== true) return fetcher.fetch(chart, signal);
+  const { name, repository } = chart;
+  const version = ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal));
+  try {
+    const archive = await fetcher.fetch({ name, repository, version }, signal);
+    ranges.confirm(chart);
+    return archive;
+  } catch (error) {
+    ranges.release(chart);
+    throw error;
+  }
+}
+
 /** What is to be remembered of the charts that were fetched, in their order. */
-export function pinsOf(
-  charts: readonly ChartReference[],
-  archives: readonly ChartArchive[],
-): readonly ChartPin[] {
-  return charts.flatMap(({ repository, name, version }, at) => {
-    const digest = archives[at]?.digest;
-    return digest === undefined ? [] : [{ repository: pinnedRepository(repository), name, version, digest }];
+function pinsOf(charts: readonly ChartReference[], archives: readonly ChartArchive[]): readonly ChartPin[] {
+  return charts.flatMap((chart, at): ChartPin[] => {
+    const archive = archives[at];
+    if (archive === undefined) return [];
+    const { name, version, digest } = archive;
+    const pin = { repository: pinnedRepository(chart.repository), name, version, digest };
+    return [chart.isRange === true ? { ...pin, range: chart.version } : pin];
   });
 }
 
+/** What nobody pinned in Git is told, though it stays what it is. */
+export function rangeWarnings(pins: readonly ChartPin[]): string[] {
+  return pins.flatMap(({ name, version, range }) =>
+    range === undefined
+      ? []
+      : [
+          `no Chart.lock says which version of ${printable(name, 80)} ${printable(range, 80)} is meant; ${version} is used, and stays until Chart.yaml asks for another range or a Chart.lock is committed`,
+        ],
+  );
+}
+
 /** Whoever publishes other bytes under a version that was used changes what nobody looks at again. */
-function refuseReplaced(chart: ChartReference, { digest }: ChartArchive, pins: readonly ChartPin[]): void {
-  const before = pinOf(pins, chart)?.digest;
+function refuseReplaced(
+  { repository }: ChartReference,
+  { name, version, digest }: ChartArchive,
+  pins: readonly ChartPin[],
+): void {
+  const before = pinOf(pins, { repository, name, version })?.digest;
   if (before === undefined || before === digest) return;
-  const { name, version, repository } = chart;
   throw new TowpathError(
     'Person',
     'ChartReplaced',

@@ -9,8 +9,9 @@ import {
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
-import { type ChartFetcher, fetchedCharts, notWhatItSays, pinsOf } from './chart-dependencies.ts';
+import { type ChartFetcher, fetchedCharts, notWhatItSays, rangeWarnings } from './chart-dependencies.ts';
 import { Quarantine } from './quarantine.ts';
+import { RangeMemory } from './settled-ranges.ts';
 
 export interface RenderingOptions {
   renderer: Renderer;
@@ -19,6 +20,8 @@ export interface RenderingOptions {
 }
 
 export interface RenderingInput {
+  /** Of the Application. */
+  key: string;
   target: Pick<Target, 'allowedRepositories'>;
   /** Candidates whose manifests are kept. */
   kept: readonly unknown[];
@@ -29,14 +32,24 @@ export interface RenderingInput {
 /** Renders commits, with the charts that they lack. */
 export class Rendering {
   readonly #options: RenderingOptions;
+  readonly #ranges = new RangeMemory();
 
   constructor(options: RenderingOptions) {
     this.#options = options;
   }
 
+  /** Another process may look after what this one did. */
+  clear(): void {
+    this.#ranges.clear();
+  }
+
+  forget(application: string): void {
+    this.#ranges.forget(application);
+  }
+
   /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
   async render(
-    { target, kept, pins }: RenderingInput,
+    { key, target, kept, pins }: RenderingInput,
     tree: CommitTree,
     request: RenderRequest,
     signal: AbortSignal,
@@ -58,12 +71,14 @@ export class Rendering {
       allowed: target.allowedRepositories,
       patience: kept.length === 0 ? ('Unlimited' as const) : ('Limited' as const),
       pins,
+      ranges: this.#ranges.of(key, pins),
     };
-    const archives = await fetchedCharts(fetcher, missing.charts, terms, signal);
+    const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
     try {
-      const whole = new TreeWithCharts(tree, request.path, archives);
+      const whole = new TreeWithCharts(tree, request.path, fetched.archives);
       const rendered = await renderer.render(whole, request, signal);
-      return { ...rendered, charts: pinsOf(missing.charts, archives) };
+      const warnings = [...rendered.warnings, ...rangeWarnings(fetched.pins)];
+      return { ...rendered, warnings, charts: fetched.pins };
     } catch (error) {
       throw refused(notWhatItSays(error));
     }

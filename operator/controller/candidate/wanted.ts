@@ -112,6 +112,7 @@ export class WantedCandidates {
   /** Ends the polls of all repositories, until they are wanted again. */
   stopPolling(): void {
     this.#following.stopPolling();
+    this.#rendering.clear();
     this.#tried.clear();
   }
 
@@ -132,6 +133,7 @@ export class WantedCandidates {
     this.#following.forget(key);
     this.#options.references.forget(key);
     this.#failures.forgetAll(key);
+    this.#rendering.forget(key);
     this.#cluster.forget(key);
     for (const target of this.#tried.keys()) if (applicationOf(target) === key) this.#tried.delete(target);
     this.#options.secrecy.forget(key);

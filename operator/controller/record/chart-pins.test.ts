@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arePinned, type ChartPin, pinOf, withPins } from './chart-pins.ts';
+import { arePinned, type ChartPin, pinOf, pinOfRange, withPins } from './chart-pins.ts';
 
 const pin = (version: string, more: Partial<ChartPin> = {}): ChartPin => ({
   repository: 'https://charts.example.com/acme',
@@ -29,6 +29,10 @@ test('S9: a chart is found by name, version and repository, however that is writ
 test('S9: those that are used are remembered before those of long ago', () => {
   const versions = (pins: readonly ChartPin[]) => pins.map(({ version }) => version);
   assert.deepEqual(versions(withPins([pin('1'), pin('2')], [pin('2'), pin('3')])), ['2', '3', '1']);
+  const [exact, ranged] = [pin('7.2.1'), pin('7.2.1', { range: '^7.0.0' })];
+  assert.deepEqual(withPins([ranged], [exact]), [exact, ranged], 'what a range came to is not forgotten');
+  assert.equal(pinOfRange([exact, ranged], pin('^7.0.0')), ranged);
+  assert.ok(!arePinned([exact], [ranged]));
   let pins: readonly ChartPin[] = [];
   for (let at = 0; at < 300; at += 1) pins = withPins(pins, [pin('0'), pin(String(at))]);
   assert.equal(pins.length, 200);

@@ -7,6 +7,8 @@ export interface ChartPin {
   readonly version: string;
   /** SHA-256 of the archive, in hexadecimal. */
   readonly digest: string;
+  /** What Chart.yaml asks for, where no lock said which version that is: it stays this one. */
+  readonly range?: string;
 }
 
 type Chart = Pick<ChartPin, 'repository' | 'name' | 'version'>;
@@ -30,12 +32,27 @@ export function pinOf(pins: readonly ChartPin[], chart: Chart): ChartPin | undef
   );
 }
 
+/** What a range of versions came to; `version` is the range. */
+export function pinOfRange(pins: readonly ChartPin[], chart: Chart): ChartPin | undefined {
+  const repository = pinnedRepository(chart.repository);
+  return pins.find(
+    (pin) => pin.range === chart.version && pin.name === chart.name && pin.repository === repository,
+  );
+}
+
 /** With those that are used now, which come first. */
 export function withPins(pins: readonly ChartPin[], used: readonly ChartPin[]): readonly ChartPin[] {
-  const others = pins.filter((pin) => pinOf(used, pin) === undefined);
+  const others = pins.filter((pin) => !isAmong(used, pin));
   return [...used, ...others].slice(0, MOST_PINS);
 }
 
 export function arePinned(pins: readonly ChartPin[], used: readonly ChartPin[]): boolean {
-  return used.every((one) => pinOf(pins, one) !== undefined);
+  return used.every((one) => isAmong(pins, one));
+}
+
+function isAmong(pins: readonly ChartPin[], { repository, name, version, range }: ChartPin): boolean {
+  return pins.some(
+    (pin) =>
+      pin.version === version && pin.range === range && pin.name === name && pin.repository === repository,
+  );
 }

@@ -4,6 +4,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
+import type { ChartPin } from './chart-pins.ts';
 import { candidateKey, type Deployed, type Deployment, type TargetRecord } from './record.ts';
 import {
   readApplication,
@@ -36,7 +37,9 @@ const accepted: Required<Accepted> = {
   order: 3,
   environments: { staging: { digest }, prod: { digest, reads } },
 };
-const charts = [{ repository: 'https://charts.example.com', name: 'redis', version: '1.0.0', digest: hex }];
+const charts: Required<ChartPin>[] = [
+  { repository: 'https://charts.example.com', name: 'redis', version: '1.0.0', digest: hex, range: '^1.0.0' },
+];
 const application: Required<ApplicationRecord> = {
   application: 'shop/web',
   order: 4,

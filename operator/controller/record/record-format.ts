@@ -41,6 +41,7 @@ const chartSchema = z.strictObject({
   name: z.string(),
   version: z.string(),
   digest: hex,
+  range: z.string().exactOptional(),
 }) satisfies z.ZodType<ChartPin>;
 
 const acceptedSchema = z.strictObject({

@@ -14,6 +14,8 @@ type indexRequest struct {
 	Version string `json:"version"`
 	// Of the repository, for messages.
 	Repository string `json:"repository"`
+	// Version is a range, of which the highest version is wanted.
+	IsRange bool `json:"isRange"`
 }
 
 // indexEntry is where the archive of a chart's version is. What is not there has no URL, and the versions that are
@@ -28,28 +30,37 @@ type indexEntry struct {
 }
 
 type indexFile struct {
-	Entries map[string][]*struct {
-		Version string   `json:"version"`
-		URLs    []string `json:"urls"`
-		Digest  string   `json:"digest"`
-	} `json:"entries"`
+	Entries map[string][]*publishedVersion `json:"entries"`
+}
+
+type publishedVersion struct {
+	Version string   `json:"version"`
+	URLs    []string `json:"urls"`
+	Digest  string   `json:"digest"`
 }
 
 // mostVersions bounds what is told of a chart's versions.
 const mostVersions = 1000
 
-// findInIndex looks a version up as Helm does: the first whose version is the same by the rules of semantic versions.
+// findInIndex looks a version up as Helm does: the first whose version is the same by the rules of semantic versions,
+// or the highest that a range allows.
 func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	var index indexFile
 	if err := yaml.Unmarshal(text, &index); err != nil {
 		return nil, fail("ChartIndexInvalid", "index.yaml of %s cannot be read for %s: %s Tell who runs the repository.", req.Repository, req.Name, sentence(shorten(yamlReason(err))))
 	}
 	found := &indexEntry{Type: "result", Versions: []string{}, Blobs: []int{}}
+	if req.IsRange {
+		if highest := highestIn(req.Version, index.Entries[req.Name]); highest != nil {
+			found.Version = highest.Version
+			return found, nil
+		}
+	}
 	for _, entry := range index.Entries[req.Name] {
 		if entry == nil || entry.Version == "" {
 			continue
 		}
-		if sameVersion(req.Version, entry.Version) {
+		if !req.IsRange && sameVersion(req.Version, entry.Version) {
 			found.Version, found.Digest, found.Versions = entry.Version, entry.Digest, []string{}
 			if len(entry.URLs) > 0 {
 				found.URL = entry.URLs[0]
@@ -62,6 +73,30 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	}
 	slices.SortStableFunc(found.Versions, newerFirst)
 	return found, nil
+}
+
+// highestIn is the highest version that a range allows, as `helm dependency update` finds it: pre-releases only where
+// the range names one, and nothing that has no archive.
+func highestIn(text string, entries []*publishedVersion) *publishedVersion {
+	allowed, err := semver.NewConstraint(text)
+	if err != nil {
+		return nil
+	}
+	var highest *publishedVersion
+	var version *semver.Version
+	for _, entry := range entries {
+		if entry == nil || len(entry.URLs) == 0 {
+			continue
+		}
+		this, err := semver.NewVersion(entry.Version)
+		if err != nil || !allowed.Check(this) {
+			continue
+		}
+		if version == nil || this.GreaterThan(version) {
+			highest, version = entry, this
+		}
+	}
+	return highest
 }
 
 func sameVersion(wanted, there string) bool {

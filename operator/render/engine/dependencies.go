@@ -9,15 +9,18 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/Masterminds/semver/v3"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	chartutil "helm.sh/helm/v4/pkg/chart/v2/util"
 )
 
-// dependencyRef is a chart that is to be fetched: exactly that version, from that Helm repository or OCI registry.
+// dependencyRef is a chart that is to be fetched from a Helm repository or OCI registry.
 type dependencyRef struct {
 	Name       string `json:"name"`
 	Version    string `json:"version"`
 	Repository string `json:"repository"`
+	// Version is a range: no lock says which of its versions.
+	IsRange bool `json:"isRange,omitempty"`
 }
 
 // locked is what a chart's Chart.lock says, read before Helm changes what Chart.yaml declares.
@@ -88,18 +91,27 @@ func (a *assembly) fetchable(c *chart.Chart, all []missing) ([]dependencyRef, st
 			return nil, "", nil
 		}
 		if a.locked.lock == nil {
-			return nil, " With a Chart.lock in Git it is fetched: committing that file is enough.", nil
+			if _, err := semver.NewConstraint(m.dependency.Version); err != nil {
+				return nil, fmt.Sprintf(" Its version %q is none, nor a range of versions: correct Chart.yaml.", m.dependency.Version), nil
+			}
+			_, err := semver.StrictNewVersion(m.dependency.Version)
+			refs = withRef(refs, dependencyRef{Name: m.name, Version: m.dependency.Version, Repository: repository, IsRange: err != nil})
+			continue
 		}
 		entry := a.locked.find(&chart.Dependency{Name: m.name, Version: m.dependency.Version, Repository: repository})
 		if !a.locked.fits || entry == nil {
 			return nil, "", lockFailure(c, m.dir, a.locked)
 		}
-		ref := dependencyRef{Name: entry.Name, Version: entry.Version, Repository: repository}
-		if !slices.Contains(refs, ref) {
-			refs = append(refs, ref)
-		}
+		refs = withRef(refs, dependencyRef{Name: entry.Name, Version: entry.Version, Repository: repository})
 	}
 	return refs, "", nil
+}
+
+func withRef(refs []dependencyRef, ref dependencyRef) []dependencyRef {
+	if slices.Contains(refs, ref) {
+		return refs
+	}
+	return append(refs, ref)
 }
 
 func lockFailure(c *chart.Chart, dir string, is locked) error {

@@ -34,8 +34,8 @@ interface Located {
 }
 
 export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
-  /** Looks a chart's version up in what an index has of the chart. */
-  locate(chart: WantedChart, index: Uint8Array, signal: AbortSignal): Promise<Located>;
+  /** Looks a chart's version up in what an index has of the chart; of a range the highest one. */
+  locate(chart: WantedChart & { isRange?: true }, index: Uint8Array, signal: AbortSignal): Promise<Located>;
   limits?: Partial<ChartLimits>;
   timeouts?: Partial<ChartTimeouts>;
   /** An index that was asked for so recently is not asked for again; default 10,000. */
@@ -119,6 +119,21 @@ export class ChartRepositories {
     );
   }
 
+  /**
+   * The highest version that a range allows, of those that the repository has now.
+   *
+   * @throws TowpathError as `fetch` does; or the signal's reason.
+   */
+  async resolve(range: WantedChart, signal: AbortSignal): Promise<string> {
+    signal.throwIfAborted();
+    const repository = repositoryUrl(range.repository);
+    const key = JSON.stringify(['range', repository.href, range.name, range.version]);
+    return unlessAborted(
+      this.#shared(key, () => this.#highest(range, repository)),
+      signal,
+    );
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort(new TowpathError('Time', 'Stopping', 'The operator is stopping.'));
     await Promise.allSettled(this.#flights.values());
@@ -151,6 +166,29 @@ export class ChartRepositories {
     if (!this.#files.has(digest)) await this.#keep(wanted, published);
     this.#handedOut.set(key, digest);
     return digest;
+  }
+
+  async #highest(range: WantedChart, repository: URL): Promise<string> {
+    refuseName({ ...range, version: '0' });
+    const index = await this.#versionsOf(range, repository);
+    const located = await this.#locate({ ...range, isRange: true }, index, this.#stopped.signal);
+    if (located.version === '') throw notFound(range, range.version, located.versions);
+    return located.version;
+  }
+
+  /** An index that has all versions of the chart. */
+  async #versionsOf(range: WantedChart, repository: URL): Promise<Uint8Array> {
+    const { name } = range;
+    if (isOci(range.repository)) {
+      const versions = await this.#registries.versions(range, this.#limited());
+      if (versions === undefined || versions.length === 0) throw notFound(range, '', []);
+      const entries = { [name]: versions.map((version) => ({ version, urls: ['-'] })) };
+      // JSON is YAML.
+      return Buffer.from(JSON.stringify({ entries }));
+    }
+    const cut = await this.#cut(range, repository);
+    if (cut.text === undefined) throw notFound(range, '', nearNames(name, cut.names));
+    return cut.text;
   }
 
   async #findInRegistry(wanted: WantedChart): Promise<Published> {

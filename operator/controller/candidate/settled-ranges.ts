@@ -1,0 +1,67 @@
+import { BoundedMap } from '../../source/bounded-map.ts';
+import { type ChartPin, pinnedRepository, pinOfRange } from '../record/chart-pins.ts';
+
+/** A dependency as Chart.yaml declares it, for which no lock says which version that is. */
+type Ranged = Pick<ChartPin, 'repository' | 'name'> & { readonly version: string };
+
+/** Which version a range stands for, in all environments of an Application. */
+export interface SettledRanges {
+  /** Undefined where that is open still. */
+  find(chart: Ranged): string | undefined;
+  /** Returns the version that counts: the one that was settled first, where several looked for it at once. */
+  settle(chart: Ranged, version: string): string;
+  /** It is one that is there. */
+  confirm(chart: Ranged): void;
+  /** It is not to be had: where no other environment got it, it is open again. */
+  release(chart: Ranged): void;
+}
+
+interface Settlement {
+  version: string;
+  isConfirmed: boolean;
+}
+
+/** As many as its Application's record keeps. */
+const MOST_RANGES = 200;
+
+/**
+ * Remembers which version each range came to, until the record has it: one that is published meanwhile must not make a
+ * candidate in the second environment that the first does not have.
+ */
+export class RangeMemory {
+  readonly #applications = new Map<string, BoundedMap<string, Settlement>>();
+
+  /** @param pins what the record of the Application has, which counts first. */
+  of(application: string, pins: readonly ChartPin[]): SettledRanges {
+    const settled = this.#applications.get(application) ?? new BoundedMap<string, Settlement>(MOST_RANGES);
+    this.#applications.set(application, settled);
+    return {
+      find: (chart) => pinOfRange(pins, chart)?.version ?? settled.get(keyOf(chart))?.version,
+      settle: (chart, version) => {
+        const first = settled.get(keyOf(chart));
+        if (first === undefined) settled.set(keyOf(chart), { version, isConfirmed: false });
+        return first?.version ?? version;
+      },
+      confirm: (chart) => {
+        const one = settled.get(keyOf(chart));
+        if (one !== undefined) one.isConfirmed = true;
+      },
+      release: (chart) => {
+        if (settled.get(keyOf(chart))?.isConfirmed === false) settled.delete(keyOf(chart));
+      },
+    };
+  }
+
+  forget(application: string): void {
+    this.#applications.delete(application);
+  }
+
+  /** Another process may settle what this one did not write down. */
+  clear(): void {
+    this.#applications.clear();
+  }
+}
+
+function keyOf({ repository, name, version }: Ranged): string {
+  return JSON.stringify([pinnedRepository(repository), name, version]);
+}
