@@ -4,7 +4,7 @@ import { LABEL_TARGET } from '../../operator/api/v1alpha1/names.ts';
 import { Redaction } from '../../operator/controller/candidate/secrecy/redaction.ts';
 import type { Manifest } from '../../operator/manifest/manifest.ts';
 import { withStringDataAsData } from '../../operator/manifest/secret.ts';
-import type { Rendered } from '../../operator/render/renderer.ts';
+import { MissingCharts, type Rendered } from '../../operator/render/renderer.ts';
 import { keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Clone, isOf } from './clone.ts';
@@ -34,7 +34,8 @@ interface ReadLayer extends Omit<Layer, 'valuesFrom'> {
 
 /**
  * @param targetId the label that the objects have.
- * @throws CommandError with code Quarantined where the operator would refuse such a commit.
+ * @throws CommandError with code Quarantined where the operator would refuse such a commit, and Unknown where it would
+ * fetch more than the clone has.
  */
 export async function renderLocally(session: LocalSession, targetId: string): Promise<LocalRender> {
   const { application, clone, landing, served, server } = session;
@@ -49,6 +50,7 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
   const hide = hiding(found.filter(({ secret }) => secret).map(({ text }) => text));
   const { objects, hooks, chart, warnings } = await render(session, targetId, layers).catch(
     (error: unknown) => {
+      if (error instanceof MissingCharts) throw notFetched(error, { unknown, hide });
       throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
     },
   );
@@ -67,6 +69,9 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
     hide,
   };
 }
+
+/** Dependencies that a message lists. */
+const MOST_CHARTS = 8;
 
 /** Any text; it is known of each whether Secrets can be looked for. */
 const HARMLESS = 'x';
@@ -108,6 +113,19 @@ async function render(
       signal,
     ),
   );
+}
+
+/** The operator fetches them: what comes of them only it knows, and without them the objects would be others. */
+function notFetched(
+  { charts }: MissingCharts,
+  { unknown, hide }: Pick<LocalRender, 'unknown' | 'hide'>,
+): CommandError {
+  const shown = charts
+    .slice(0, MOST_CHARTS)
+    .map(({ name, version, repository }) => `${name} ${version} from ${repository}`);
+  const more = charts.length > MOST_CHARTS ? ` and ${charts.length - MOST_CHARTS} more` : '';
+  const message = `What becomes of these files is not known: the operator fetches what the chart depends on (${shown.join(', ')}${more}), and kubectl towpath does not. Run \`helm dependency build\` in the chart and \`git add -f charts\` there, committed or not, and ask again.`;
+  return new CommandError([hide(message), ...unknown].join('\n'), EXIT.Unknown);
 }
 
 function inWords(
