@@ -57,6 +57,17 @@ describe('a chart of a Helm repository', () => {
     assert.equal(published.count('index.yaml'), 1, 'an index that was just asked for is not asked for again');
   });
 
+  test('is looked for in the same index while the server says that it is the same', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    await charts.fetch(redis('1.0.0'), never);
+    await charts.fetch(redis('1.1.0'), never);
+    const asked = published.requests.filter(({ path }) => path.endsWith('index.yaml'));
+    assert.deepEqual(
+      asked.map(({ status }) => status),
+      [200, 304],
+    );
+  });
+
   test('that is not there is told with what is', async (t) => {
     const charts = repositories(t);
     const reason = 'ChartNotFound';

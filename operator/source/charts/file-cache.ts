@@ -1,7 +1,9 @@
 import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { TowpathError } from '../../api/errors.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
+import { size } from '../limits.ts';
 
 interface CachedFile {
   path: string;
@@ -13,14 +15,16 @@ interface CachedFile {
 /** Bytes that are read, and worked on, at once: as many lines take a few milliseconds. */
 const CHUNK = 32 * 1024;
 
-/** Files on disk within a bound; those that were not used for longest go first. */
+/** Files on disk within a bound, those that are coming with them; those that were not used for longest go first. */
 export class FileCache {
   readonly #directory: string;
   readonly #limit: number;
   readonly #slices: Slices;
   /** In the order of their last use. */
   readonly #files = new Map<string, CachedFile>();
+  /** On disk, and of these what is coming. */
   #bytes = 0;
+  #coming = 0;
   #count = 0;
 
   constructor(directory: string, limit: number, slices: Slices) {
@@ -36,7 +40,8 @@ export class FileCache {
   /**
    * Keeps what comes under the name that it is given at its end; what has none is not kept.
    *
-   * @throws what `chunks` throws, what `nameOf` throws, and where the disk fails.
+   * @throws TowpathError ChartCacheFull where all that is coming is more than the bound; what `chunks` throws, what
+   * `nameOf` throws, and where the disk fails.
    */
   async add(chunks: AsyncIterable<Buffer>, nameOf: (digest: string) => string): Promise<void> {
     const path = join(this.#directory, String(this.#count++));
@@ -49,6 +54,7 @@ export class FileCache {
         for await (const chunk of chunks) {
           hash.update(chunk);
           bytes += chunk.length;
+          await this.#makeRoom(chunk.length, bytes);
           await file.writeFile(chunk);
         }
       } finally {
@@ -59,12 +65,27 @@ export class FileCache {
       await rename(partial, path);
       await this.delete(name);
       this.#files.set(name, { path, bytes, digest });
-      this.#bytes += bytes;
+      this.#coming -= bytes;
     } catch (error) {
+      this.#coming -= bytes;
+      this.#bytes -= bytes;
       await rm(partial, { force: true });
       throw error;
     }
-    await this.#evict();
+    await this.#evict(this.#files.size - 1);
+  }
+
+  /** @param own of the file that they are of, which may alone be larger than the bound. */
+  async #makeRoom(bytes: number, own: number): Promise<void> {
+    this.#bytes += bytes;
+    this.#coming += bytes;
+    await this.#evict(this.#files.size);
+    if (this.#coming > this.#limit && this.#coming > own)
+      throw new TowpathError(
+        'Time',
+        'ChartCacheFull',
+        `What comes of chart repositories at the moment is more than the ${size(this.#limit)} that the operator keeps of them on its disk. It is tried again.`,
+      );
   }
 
   /** The file chunk by chunk; undefined where it is not there. What is no more what was kept is found out at its end. */
@@ -98,9 +119,9 @@ export class FileCache {
     await rm(file.path, { force: true });
   }
 
-  /** What was added last stays, however large it is. */
-  async #evict(): Promise<void> {
-    for (const name of [...this.#files.keys()].slice(0, -1)) {
+  /** At most so many: what was added last stays, however large it is. */
+  async #evict(most: number): Promise<void> {
+    for (const name of [...this.#files.keys()].slice(0, most)) {
       if (this.#bytes <= this.#limit) return;
       await this.delete(name);
     }

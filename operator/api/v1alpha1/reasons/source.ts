@@ -94,6 +94,10 @@ export const SOURCE_REASONS = {
     'The archive of a chart is another one than the index of its repository, or its manifest in a registry, says.',
     'Ask who runs the repository which of the two is right: the chart may have been replaced.',
   ),
+  ChartCacheFull: time(
+    'What comes of chart repositories at the moment is more than the operator keeps of them on its disk.',
+    'Nothing: it is tried again. If it stays, see which Applications fetch large charts from slow repositories.',
+  ),
   ChartReplaced: person(
     'A version of a chart has other bytes than it had when it was fetched before: it was replaced under the same version. What runs stays.',
     'Ask who publishes it why, and have it published as another version; or commit the archive that you trust to the folder charts.',
