@@ -86,6 +86,21 @@ describe('a chart of a Helm repository', () => {
       await assert.rejects(charts.fetch({ ...redis(), name }, never), { reason });
   });
 
+  test('is found for a range, the highest that there is when it is asked for', async (t) => {
+    const charts = repositories(t);
+    const range = (version: string, more = {}) => charts.resolve({ ...redis(version), ...more }, never);
+    assert.equal(await range('^1.0.0'), '1.1.0');
+    assert.equal(await range('~1.0.0'), '1.0.0');
+    assert.equal(published.count('.tgz'), 0);
+    const reason = 'ChartNotFound';
+    await assert.rejects(range('^2.0.0'), {
+      reason,
+      message: /has no version \^2\.0\.0 of chart redis\. It has 1\.1\.0, 1\.0\.0\./,
+    });
+    await assert.rejects(range('^1.0.0', { name: 'rediss' }), { reason, message: /It has redis\./ });
+    await assert.rejects(range('^1.0.0', { name: '../redis' }), { reason });
+  });
+
   test('S9: whose bytes are others than the index says is refused with both digests, and nothing of it stays', async (t) => {
     const charts = repositories(t);
     published.intercept = (request, response) => {
