@@ -70,7 +70,8 @@ export class CommitWakes {
     }
     const begun: Round = { repository, moved: [moved], over: Promise.resolve() };
     this.#rounds.set(id, begun);
-    begun.over = this.#decide(begun, from, to).finally(() => this.#rounds.delete(id));
+    // Not a turn later than it is over: who is told of in between would be in a round that nobody goes through.
+    begun.over = this.#decide(begun, from, to, () => this.#rounds.delete(id));
   }
 
   /** Resolves when those are woken that have been told of until now, and are to be at once. */
@@ -79,7 +80,7 @@ export class CommitWakes {
     await Promise.all(rounds.map(({ over }) => over));
   }
 
-  async #decide({ repository, moved }: Round, from: string, to: string): Promise<void> {
+  async #decide({ repository, moved }: Round, from: string, to: string, onOver: () => void): Promise<void> {
     const changes = await repository
       .changes(from, to, AbortSignal.timeout(PATIENCE_MS))
       .catch(() => undefined);
@@ -95,6 +96,7 @@ export class CommitWakes {
       if (wake?.afterMs !== undefined) later += 1;
       if (wake !== undefined) this.#options.wake(one.application, wake);
     }
+    onOver();
   }
 }
 
