@@ -7,6 +7,9 @@ import { after, before, beforeEach, describe, type TestContext, test } from 'nod
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+import { HttpsFiles } from './https-files.ts';
+import { defaultChartLimits, defaultChartTimeouts } from './limits.ts';
+import { OciRegistries } from './oci-registries.ts';
 
 const never = new AbortController().signal;
 let published: OciRegistry;
@@ -221,5 +224,94 @@ describe('a chart of a registry', () => {
         `^The manifest of .* has the digest sha256:[0-9a-f]{64} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched`,
       ),
     });
+  });
+});
+
+describe('a registry that wants to know who asks', () => {
+  function registries(t: TestContext): OciRegistries {
+    const https = new HttpsFiles({ allowLoopback: true, timeouts: defaultChartTimeouts });
+    t.after(() => https.stop());
+    return new OciRegistries(https, defaultChartLimits);
+  }
+  const secret = () => ({ ...wanted(), repository: published.privateUrl });
+  const basic = ({ username, password }: OciRegistry['credential']) =>
+    `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
+
+  test('S4: gives a chart for a credential, which goes to its realm and nowhere else', async (t) => {
+    const { credential } = published;
+    const found = await registries(t).find(secret(), never, credential);
+    assert.ok('open' in found);
+    const chunks: Buffer[] = [];
+    for await (const chunk of await found.open(never)) chunks.push(chunk);
+    assert.equal(createHash('sha256').update(Buffer.concat(chunks)).digest('hex'), found.digest);
+    for (const { path, authorization } of published.requests)
+      assert.equal(authorization === basic(credential), path.startsWith('/token'), path);
+    const wrong = { ...credential, password: 'wrong' };
+    await assert.rejects(registries(t).find(secret(), never, wrong), {
+      reason: 'AuthenticationFailed',
+      message: /^(?!.*wrong).*its credential may not read it/,
+    });
+  });
+
+  test('S4: gets no credential for a realm of others, and those who have none may ask there', async (t) => {
+    const { credential } = published;
+    published.realm = `https://localhost:${published.host.split(':')[1]}/token`;
+    await assert.rejects(registries(t).find(secret(), never, credential), {
+      reason: 'AuthenticationFailed',
+      message: /wants its credential sent to localhost:\d+, which is neither .* nothing was sent/,
+    });
+    assert.equal(published.count('/token'), 0);
+    assert.ok(published.requests.every(({ authorization }) => authorization === undefined));
+    // Its certificate is not for that name: that it was asked is what counts.
+    await assert.rejects(registries(t).find(wanted(), never), {
+      reason: 'CertificateUnknown',
+      message: /localhost/,
+    });
+  });
+
+  test('S4: is given a name and password, or a token, where it wants these themselves', async (t) => {
+    const { credential } = published;
+    for (const [challenge, given, expected] of [
+      ['Basic realm="x"', credential, basic(credential)],
+      ['Bearer realm="https://169.254.169.254"', { bearerToken: 'abc' }, 'Bearer abc'],
+    ] as const) {
+      published.intercept = (request, response) => {
+        if (request.headers.authorization === expected) response.writeHead(404).end();
+        else response.writeHead(401, { 'www-authenticate': challenge }).end();
+        return true;
+      };
+      assert.deepEqual(await registries(t).find(secret(), never, given), { versions: undefined });
+    }
+  });
+
+  test('lists all versions of a chart, the newest first, and no other tags', async (t) => {
+    const pages = [
+      ['1.0.0', 'latest', '2.0.0_build'],
+      ['1.10.0', 7],
+      ['1.9.0-rc.1', '1.9.0'],
+    ];
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      const at = Number(new URL(request.url ?? '', 'https://x').searchParams.get('last'));
+      const more = at + 1 < pages.length ? { link: `</v2/x/tags/list?last=${at + 1}>; rel="next"` } : {};
+      response.writeHead(200, more).end(JSON.stringify({ name: 'x', tags: pages[at] }));
+      return true;
+    };
+    assert.deepEqual(await registries(t).versions(wanted(), never), [
+      ...['2.0.0+build', '1.10.0', '1.9.0', '1.9.0-rc.1', '1.0.0'],
+    ]);
+    published.intercept = undefined;
+    assert.deepEqual(await registries(t).versions(wanted(), never), ['1.1.0', '1.1.0+build.7', '1.0.0']);
+    assert.equal(await registries(t).versions({ ...wanted(), name: 'rediss' }, never), undefined);
+  });
+
+  test('S9: whose list of versions never ends is asked no further', async (t) => {
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      response.writeHead(200, { link: '</v2/x/tags/list>; rel="next"' }).end('{"tags":["1.0.0"]}');
+      return true;
+    };
+    await assert.rejects(registries(t).versions(wanted(), never), { reason: 'ChartTooLarge' });
+    assert.equal(published.count('/tags/list'), 64);
   });
 });
