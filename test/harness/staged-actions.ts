@@ -9,7 +9,7 @@ import type { Run } from '../../operator/controller/target/run.ts';
 import type { TargetState } from '../../operator/controller/target/state.ts';
 import { withoutCancelled } from '../../operator/promote/cancelled.ts';
 import type { Command } from '../../operator/promote/command.ts';
-import { withAnswer } from '../../operator/promote/hold.ts';
+import { keepsThere, withAnswer } from '../../operator/promote/hold.ts';
 import { rejectionOf, withoutRejection, withRejection } from '../../operator/promote/rejection.ts';
 import { failedVerify, newVerify, verifyOnceMore } from '../../operator/promote/verify.ts';
 
@@ -68,7 +68,9 @@ export async function goBack(
 ): Promise<void> {
   const { record } = run.context;
   const at = run.context.now().toISOString();
-  const former = await formerOf(run, asked);
+  const { hold } = record;
+  const isHeld = asked === undefined && keepsThere(hold);
+  const former = isHeld ? 'A person has it stay.' : await formerOf(run, asked);
   const isThere =
     typeof former !== 'string' &&
     record.deployment?.candidate.digest === former.candidate.digest &&
@@ -89,8 +91,10 @@ export async function goBack(
     return;
   }
   const { promotion, uid, by } = asked;
-  if (asked.type === 'Rollback') record.hold = { promotion, uid, by, since: at };
   const phase = isThere ? ('Succeeded' as const) : ('Failed' as const);
+  const isRefused = phase === 'Failed' && !keepsThere(hold);
+  if (asked.type === 'Rollback')
+    record.hold = { promotion, uid, by, since: at, ...(isRefused ? { refused: true } : {}) };
   record.answered = withAnswer(record.answered ?? [], { uid, phase, message: String(former) });
 }
 

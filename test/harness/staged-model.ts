@@ -30,7 +30,7 @@ import { digestOf } from '../../operator/manifest/digest.ts';
 import type { Command } from '../../operator/promote/command.ts';
 import { endedUnheard } from '../../operator/promote/commands.ts';
 import { earliest } from '../../operator/promote/earliest.ts';
-import type { BlockedBy } from '../../operator/promote/gate.ts';
+import type { BlockedBy, Decision } from '../../operator/promote/gate.ts';
 import type { Governance } from '../../operator/promote/governance.ts';
 import { soakAfter } from '../../operator/promote/soak.ts';
 import { verifyEndsAt, verifyFrom } from '../../operator/promote/verify.ts';
@@ -41,6 +41,7 @@ import {
   type Doing,
   ENVIRONMENTS,
   type Environment,
+  type Said,
   type StagedYear,
   TIMEOUT_MS,
 } from './staged-year.ts';
@@ -96,6 +97,10 @@ export class StagedModel {
   readonly #commits: Commit[];
   readonly #year: StagedYear;
   readonly #doings: ReadonlyMap<number, readonly Doing[]>;
+  readonly #saying: ReadonlyMap<number, readonly Said[]>;
+  /** What was said by now, by the digest that it is about. */
+  readonly #said = new Map<string, readonly Decision[]>();
+  readonly #used = new Set<string>();
   readonly #everyMs: number;
   readonly #due = new Set<Environment>();
   readonly #wakes = new Map<Environment, number>();
@@ -116,16 +121,18 @@ export class StagedModel {
     this.#everyMs = everyMs;
     this.#commits = [...year.commits];
     this.#doings = Map.groupBy(year.doings, ({ at }) => at);
+    this.#saying = Map.groupBy(year.said, ({ at }) => at);
     const applied = new Map([['web', APPLIED]]);
     this.records = new Map(ENVIRONMENTS.map((one) => [one, { ...newRecord(identityOf(one)), applied }]));
   }
 
   /** Goes on until a time. */
   async run(from: number, until: number): Promise<void> {
-    const { doings, policies, away } = this.#year;
+    const { doings, said, policies, away } = this.#year;
     const outside = [
       ...this.#commits.map(({ at }) => at),
       ...doings.map(({ at }) => at),
+      ...said.map(({ at }) => at),
       ...policies.map(({ at }) => at),
       ...away.flatMap((one) => [one.from, one.until]),
     ].filter((at) => at >= from && at < until);
@@ -159,6 +166,14 @@ export class StagedModel {
     return pushed;
   }
 
+  /** Somebody approves or rejects. */
+  say({ at, environment, commit, by, decision }: Said): void {
+    const digest = manifestsOf(environment, commit);
+    const one = { uid: `${digest} ${by} ${at}`, by, groups: [], decision, at: new Date(at) };
+    this.#said.set(digest, [...(this.#said.get(digest) ?? []), one]);
+    this.#due.add(environment);
+  }
+
   /** Somebody asks for something. */
   ask(environment: Environment, more: Pick<Command, 'type' | 'by' | 'promotion'> & Partial<Command>): void {
     const who = { application: 'web', environment, reason: '', skipGates: [] };
@@ -182,6 +197,7 @@ export class StagedModel {
       );
       for (const one of ENVIRONMENTS) this.#due.add(one);
     }
+    for (const one of this.#saying.get(now) ?? []) this.say(one);
     for (const doing of this.#doings.get(now) ?? []) this.#does(doing);
   }
 
@@ -247,10 +263,7 @@ export class StagedModel {
     }
     const { verify } = record.deployment ?? {};
     const hasFailed =
-      record.hold === undefined &&
-      verify?.outcome === 'Failed' &&
-      verify.onFailure === 'Rollback' &&
-      verify.wentBack === undefined;
+      verify?.outcome === 'Failed' && verify.onFailure === 'Rollback' && verify.wentBack === undefined;
     if (asked !== undefined || hasFailed) {
       await goBack(run, asked, (candidate) => this.#note(environment, candidate, asked, 'Back'));
       return undefined;
@@ -319,6 +332,8 @@ export class StagedModel {
   #begin(run: Run, candidate: Candidate, by: Command | undefined, whence: 'Newest' | 'Chosen'): void {
     const environment = run.target.environment as Environment;
     this.#note(environment, candidate, by, 'In');
+    const { settles } = gatesOf(run, found(candidate));
+    for (const { uid } of settles) this.#used.add(uid);
     begin(run, candidate, by, whence);
     this.#evidence.release(identityOf(environment), comesAfter(run.target));
   }
@@ -499,6 +514,11 @@ export class StagedModel {
         store,
         evidence: this.#evidence,
         openings: this.#openings,
+        approvals: {
+          admission: { is: 'Enforced', since: new Date(0) },
+          unused: (_: string, digest: string) =>
+            (this.#said.get(digest) ?? []).filter(({ uid }) => !this.#used.has(uid)),
+        },
         lookup: () => undefined,
         specifiedTargets: () => [],
       },
@@ -543,7 +563,7 @@ export class StagedModel {
     const revision = String(commit.number);
     const known = this.#wantedOnce.get(`${environment} ${revision}`);
     if (known !== undefined) return known;
-    const [id, digest] = [digestOf(`candidate ${revision}`), digestOf(`${environment} ${revision}`)];
+    const [id, digest] = [digestOf(`candidate ${revision}`), manifestsOf(environment, commit.number)];
     const candidate = { id, digest, revision, inputs: id, request: id, ref: 'refs/heads/main', of: commit };
     this.#candidates.set(candidateKey(candidate), candidate);
     this.#wantedOnce.set(`${environment} ${revision}`, candidate);
@@ -582,6 +602,11 @@ function askedFor(commit: Commit | undefined): string {
 }
 
 /** As `candidateKey` has it. */
+/** Digest of what a commit comes to there. */
+function manifestsOf(environment: Environment, commit: number): string {
+  return digestOf(`${environment} ${commit}`);
+}
+
 function digestIn(key: string): string {
   return key.split(' ')[1] ?? '';
 }

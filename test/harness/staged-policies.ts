@@ -23,7 +23,14 @@ const STAGING = {
   environments: ['staging'],
   verify: { for: '10m', onFailure: 'Rollback' },
 };
-const PARTNER = { name: 'partner', after: ['staging'], environments: ['partner'], gates: { soak: '2h' } };
+/** So long a yes counts. */
+export const VALID_HOURS = 24;
+const PARTNER = {
+  name: 'partner',
+  after: ['staging'],
+  environments: ['partner'],
+  gates: { soak: '2h', approvals: { required: 1, validFor: `${VALID_HOURS}h` } },
+};
 const LAST = { name: 'last', after: ['prod'], environments: ['last'], gates: { soak: '1h' } };
 
 function policy(name: string, stages: readonly object[]): PromotionPolicy {

@@ -25,12 +25,13 @@ export interface Commit {
   readonly fates: Readonly<Record<Environment, Fate>>;
 }
 
-type Skips = readonly ('soak' | 'windows' | 'order')[];
+type Skips = readonly ('soak' | 'windows' | 'order' | 'approvals')[];
 const SKIPS: readonly [Skips, ...Skips[]] = [
   [],
   ['windows'],
   ['soak', 'windows'],
   ['soak', 'windows', 'order'],
+  ['approvals'],
 ];
 
 /** Somebody does something; what exactly depends on how it is by then, and on these numbers alone. */
@@ -43,9 +44,20 @@ export interface Doing {
   readonly skips: Skips;
 }
 
+/** Somebody says yes or no to what a commit comes to in an environment: by an Approval, which nobody takes back. */
+export interface Said {
+  readonly at: number;
+  readonly environment: Environment;
+  /** Its number. */
+  readonly commit: number;
+  readonly by: 'anna' | 'carl' | 'dora';
+  readonly decision: 'Approve' | 'Reject';
+}
+
 export interface StagedYear {
   readonly commits: readonly Commit[];
   readonly doings: readonly Doing[];
+  readonly said: readonly Said[];
   /** Which policies there are from a time on, by their names in the model. */
   readonly policies: readonly { readonly at: number; readonly which: number }[];
   /** No operator looks. */
@@ -69,6 +81,25 @@ function chance(seed: number): () => number {
 
 function pick<const One>(random: number, all: readonly [One, ...One[]]): One {
   return all[Math.floor(random * all.length)] ?? all[0];
+}
+
+/** Carl says yes to most, before or after it has soaked; Dora says no to some, and to some of these yes in the end. */
+function saidOf(commits: readonly Commit[], random: () => number): Said[] {
+  const later = () => Math.floor(6 * HOUR * random());
+  const said = commits.flatMap(({ at, number }): Said[] => {
+    const of = { environment: 'partner' as const, commit: number };
+    const carls = at + 1 + later();
+    const doras = carls + later();
+    const all: Said[] = [];
+    if (random() < 0.85) all.push({ ...of, at: carls, by: 'carl', decision: 'Approve' });
+    if (random() < 0.1) all.push({ ...of, at: at + 1 + later(), by: 'anna', decision: 'Approve' });
+    if (random() < 0.2) {
+      all.push({ ...of, at: doras, by: 'dora', decision: 'Reject' });
+      if (random() < 0.5) all.push({ ...of, at: doras + 1 + later(), by: 'dora', decision: 'Approve' });
+    }
+    return all;
+  });
+  return said.sort((one, other) => one.at - other.at);
 }
 
 /** @param policies how many sets of them there are; the first holds most of the time. */
@@ -112,6 +143,7 @@ export function stagedYear(seed: number, policies: number): StagedYear {
   return {
     commits,
     doings,
+    said: saidOf(commits, chance(seed + 1_000)),
     policies: [{ at: YEAR.from, which: 0 }, ...edits.sort((one, other) => one.at - other.at)],
     away: times(0.2).map((from) => ({ from, until: from + Math.floor(3 * HOUR * random()) })),
   };
