@@ -83,12 +83,17 @@ export function healthyMs({ ms, since }: Pick<Soak, 'ms' | 'since'>, now: Date):
   return since === undefined ? ms : ms + Math.max(0, now.getTime() - Date.parse(since));
 }
 
-/** The same where nobody looked from a time on. */
-function healthyWithGap({ ms, since }: Soak, now: Date, from: Date | undefined): number {
+/** The same as far as somebody saw that, where nobody looked from a time on. */
+export function seenMs({ ms, since }: Pick<Soak, 'ms' | 'since'>, now: Date, from: Date | undefined): number {
   if (since === undefined) return ms;
   const begin = Date.parse(since);
-  const seenUntil = Math.min(Math.max(begin, from?.getTime() ?? begin), Math.max(begin, now.getTime()));
-  return ms + (seenUntil - begin) + Math.min(GAP_MS, Math.max(0, now.getTime() - seenUntil));
+  return ms + Math.min(Math.max(begin, from?.getTime() ?? begin), Math.max(begin, now.getTime())) - begin;
+}
+
+/** The same with what counts of the time in which nobody looked. */
+function healthyWithGap(soak: Soak, now: Date, from: Date | undefined): number {
+  const seen = seenMs(soak, now, from);
+  return seen + Math.min(GAP_MS, Math.max(0, healthyMs(soak, now) - seen));
 }
 
 function isSame(one: Soak | undefined, other: Soak): boolean {

@@ -139,3 +139,34 @@ test('what entered with checks remembers which, in a record too', () => {
   const undecided = verifyAfter(newVerify(rule), checked('Unfinished', 600));
   assert.deepEqual([undecided.outcome, undecided.checks], [undefined, ['smoke', 'load']]);
 });
+
+/** What is to be healthy for so many seconds, and where nobody looked from one on until another one. */
+const lookedAgain = (
+  forSeconds: number,
+  from: number | undefined,
+  until: number,
+  ...later: readonly number[]
+) => {
+  const begun = verifyFrom(newVerify({ forMs: forSeconds * 1_000, onFailure: 'Rollback' }), at(0));
+  const gap = { from: from === undefined ? undefined : at(from) };
+  const looks = [seen('Healthy', until, gap), ...later.map((second) => seen('Healthy', second))];
+  return looks.reduce(verifyAfter, begun).outcome;
+};
+
+for (const [what, outcome, expected] of [
+  [
+    'two minutes in which nobody looked do not pass what is wanted for two',
+    lookedAgain(120, 5, 130),
+    undefined,
+  ],
+  ['… nor before half of it was seen after that', lookedAgain(120, 5, 130, 189), undefined],
+  ['… which then passes', lookedAgain(120, 5, 130, 190), 'Passed'],
+  ['the same where nobody is known to have looked', lookedAgain(120, undefined, 130, 189), undefined],
+  ['what was seen before counts: all of it', lookedAgain(120, 120, 130), 'Passed'],
+  ['… and nearly all of it', lookedAgain(120, 110, 130, 139), undefined],
+  ['… to its end', lookedAgain(120, 110, 130, 140), 'Passed'],
+  ['of an hour two minutes are to be seen after it', lookedAgain(3_600, 3_500, 3_610, 3_709), undefined],
+  ['… and no more', lookedAgain(3_600, 3_500, 3_610, 3_710), 'Passed'],
+  ['what is to be healthy for no time passes at once', lookedAgain(0, 5, 130), 'Passed'],
+] as const)
+  test(`D7, A13: ${what}`, () => assert.equal(outcome, expected));

@@ -1,6 +1,6 @@
 /** What has to become of what entered: for how long it stays healthy, and what fails it. Pure. */
 
-import { type Counted, GAP_MS, healthyMs, type Soak, soakAfter } from './soak.ts';
+import { type Counted, GAP_MS, healthyMs, type Soak, seenMs, soakAfter } from './soak.ts';
 
 /** What a policy wants of what enters. */
 export interface VerifyRule {
@@ -102,16 +102,23 @@ export function verifyEndsAt(verify: Verify | undefined, timeoutMs: number): Dat
   return comingUpSince === undefined ? undefined : new Date(Date.parse(comingUpSince) + timeoutMs);
 }
 
-/** As a soak counts: while it comes up, or cannot be seen, the time stands still. */
+/**
+ * As a soak counts: while it comes up, or cannot be seen, the time stands still. But a time in which nobody looked does not
+ * decide: for half of what is wanted, two minutes at most, it has to be seen, be it before that or after.
+ */
 function countedAfter(
-  { ms, since }: Verify,
+  { ms, since, forMs }: Verify,
   how: VerifySeen['how'],
   now: Date,
   gap: VerifySeen['gap'],
 ): Pick<Soak, 'ms' | 'since'> {
   const before = { digest: '', ms, ...(since === undefined ? {} : { since }) };
   const seen = { digest: '', health: how === 'Healthy' ? how : ('OutOfSight' as const), now };
-  return soakAfter(before, gap === undefined ? seen : { ...seen, gap }) ?? before;
+  if (gap === undefined) return soakAfter(before, seen) ?? before;
+  const after = soakAfter(before, { ...seen, gap }) ?? before;
+  // What broke while nobody looked may be up again by now.
+  const atMost = forMs - Math.min(GAP_MS, forMs / 2);
+  return { ...after, ms: Math.max(seenMs(before, now, gap.from), Math.min(after.ms, atMost)) };
 }
 
 function isSame(one: Verify, other: Verify): boolean {
