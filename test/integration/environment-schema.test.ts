@@ -40,6 +40,13 @@ async function request(method: string, path: string, body: object) {
 const WINDOW = { days: ['Mon', 'Sun'], from: '09:00', until: '16:00', timeZone: 'Europe/Berlin' };
 const open = (changes: object) => ({ ...ALL, gates: { windows: [{ ...WINDOW, ...changes }] } });
 
+const SMOKE = {
+  name: 'smoke',
+  validFor: '24h',
+  job: { spec: { template: { spec: { containers: [{ name: 'c', image: 'example.com/smoke:1' }] } } } },
+};
+const demanding = (gates: object) => ({ ...ALL, gates });
+
 const ACCEPTED: [what: string, spec: object][] = [
   ['all namespaces', ALL],
   ['namespaces by their labels', { namespaceSelector: { matchLabels: { tier: 'web' } } }],
@@ -54,6 +61,8 @@ const ACCEPTED: [what: string, spec: object][] = [
   ['a window over midnight', open({ from: '22:00', until: '02:00' })],
   ['a window of a whole day', open({ from: '00:00', until: '24:00', timeZone: '+05:30' })],
   ['no gates', { ...ALL, gates: {} }],
+  ['a soak and a check', demanding({ soak: '30m', checks: [SMOKE] })],
+  ['eight checks', demanding({ checks: [...'abcdefgh'].map((name) => ({ ...SMOKE, name })) })],
   ['a freeze on the day of a leap year', frozen('2028-02-29T23:59:59Z', '2400-02-29T00:00:00Z')],
 ];
 
@@ -131,6 +140,10 @@ const REFUSED: [what: string, spec: object, field: string, message: string][] = 
   ],
   ['a window on no day', open({ days: [] }), 'spec.gates.windows[0].days', 'at least 1'],
   ['a window on any day', open({ days: ['Any'] }), 'spec.gates.windows[0].days[0]', 'supported values'],
+  ['a soak without a unit', demanding({ soak: '30' }), 'spec.gates.soak', 'must be a duration from 1s'],
+  ['no checks', demanding({ checks: [] }), 'spec.gates.checks', 'at least 1'],
+  ['a check of no name', demanding({ checks: [{ job: SMOKE.job }] }), 'spec.gates.checks[0].name', ''],
+  ['two checks of a name', demanding({ checks: [SMOKE, SMOKE] }), 'spec.gates.checks[1]', 'Duplicate value'],
   ['no windows', { ...ALL, gates: { windows: [] } }, 'spec.gates.windows', 'at least 1'],
   ['a time to end', frozen('2026-12-20T00:00:00Z', 'never'), 'spec.freezes[0].until', TIME],
 ];
