@@ -17,6 +17,8 @@ interface TakenBack {
   readonly by: string;
   /** RFC 3339, by the clock at home. */
   readonly at: string;
+  /** Id of their candidate, where they are those of another target, whose place this one took: its own have another digest. */
+  readonly candidate?: string;
 }
 
 /** So many are remembered besides the newest. */
@@ -39,8 +41,11 @@ export function withoutCancelled(before: Cancelled | undefined, digest: string):
 export function cancelledOf(
   cancelled: Cancelled | undefined,
   digest: string | undefined,
+  candidate?: string,
 ): TakenBack | undefined {
-  return allOf(cancelled).find((one) => one.digest === digest);
+  return allOf(cancelled).find(
+    (one) => one.digest === digest || (one.candidate !== undefined && one.candidate === candidate),
+  );
 }
 
 function allOf(cancelled: Cancelled | undefined): readonly TakenBack[] {

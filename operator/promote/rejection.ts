@@ -12,6 +12,8 @@ export interface Rejection {
   readonly why: string;
   /** RFC 3339, by the clock at home. */
   readonly at: string;
+  /** Id of their candidate, where they are those of another target, whose place this one took: its own have another digest. */
+  readonly candidate?: string;
 }
 
 /** So many are remembered; what is older is not likely to come back. */
@@ -29,15 +31,28 @@ export function withRejection(
 }
 
 /** A person promotes them all the same. */
-export function withoutRejection(rejected: readonly Rejection[], digest: string): readonly Rejection[] {
-  return rejected.filter((one) => one.digest !== digest);
+export function withoutRejection(
+  rejected: readonly Rejection[],
+  digest: string,
+  candidate?: string,
+): readonly Rejection[] {
+  return rejected.filter((one) => !isAbout(one, digest, candidate));
 }
 
 export function rejectionOf(
   rejected: readonly Rejection[] | undefined,
   digest: string | undefined,
+  candidate?: string,
 ): Rejection | undefined {
-  return rejected?.find((one) => one.digest === digest);
+  return rejected?.find((one) => isAbout(one, digest, candidate));
+}
+
+function isAbout(
+  one: Pick<Rejection, 'digest' | 'candidate'>,
+  digest: string | undefined,
+  candidate?: string,
+) {
+  return one.digest === digest || (one.candidate !== undefined && one.candidate === candidate);
 }
 
 /** What is new is held back where its very manifests failed before. */

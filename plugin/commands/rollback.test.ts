@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Promotion, PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
-import { holdOf, waitingBack } from './rollback.ts';
+import { heldBefore, holdOf, waitingBack } from './rollback.ts';
 
 function promotion(
   name: string,
@@ -55,4 +55,13 @@ test('A26: where the rollback that holds is not begun, resume says how it is tak
   const all = [promotion('web-7', 'Pending'), promotion('older', 'Superseded')];
   assert.match(waitingBack(all) ?? '', /Promotion web-7 waits.*kubectl towpath cancel web-7\.$/);
   assert.equal(waitingBack(all.slice(1)), undefined);
+});
+
+test('D12: what was held under another name of the environment is let go of by the Promotion that its status names', () => {
+  const message =
+    'olga went back here and holds it (Promotion web-blue-x7k2p): nothing new enters until a person promotes it, or lets go: kubectl towpath resume web green -n shop';
+  assert.equal(heldBefore({ sync: 'Held', message }), 'web-blue-x7k2p');
+  assert.equal(heldBefore({ sync: 'Synced', message }), undefined);
+  assert.equal(heldBefore({ sync: 'Held', message: 'It is held.' }), undefined);
+  assert.equal(heldBefore(undefined), undefined);
 });

@@ -62,7 +62,9 @@ export async function resumeHeld(context: Context, name: string, environment: st
   const { kubectl } = context;
   const { application, entry } = await readEnvironment(kubectl, name, environment);
   const promotions = await promotionsOf(kubectl, name, environment);
-  const hold = holdOf(promotions);
+  const own = holdOf(promotions);
+  // The hold has the name of the one that a person made, also where that is gone.
+  const hold = own?.status?.inPlaceOf?.promotion ?? own?.metadata.name ?? heldBefore(entry);
   if (entry?.sync !== 'Held' || hold === undefined)
     throw new CommandError(
       waitingBack(promotions) ??
@@ -71,9 +73,19 @@ export async function resumeHeld(context: Context, name: string, environment: st
       EXIT.NotAwaited,
     );
   await warnIfNobodyLeads(context);
-  // The hold has the name of the one that a person made, also where that is gone.
-  const promotion = hold.status?.inPlaceOf?.promotion ?? hold.metadata.name;
-  return tell(context, { type: 'Resume', application: name, environment, promotion, ...reasonOf(context) });
+  return tell(context, {
+    type: 'Resume',
+    application: name,
+    environment,
+    promotion: hold,
+    ...reasonOf(context),
+  });
+}
+
+/** The Promotion by which it was held under another name, which this one took the place of: its status names it. */
+export function heldBefore({ sync, message = '' }: Partial<EnvironmentStatus> = {}): string | undefined {
+  if (sync !== 'Held') return undefined;
+  return / holds it \(Promotion ([a-z0-9][-.a-z0-9]{0,78})\)/.exec(message)?.[1];
 }
 
 /** What went back and was not overtaken: not what waits to, nor what ended before it was begun. */

@@ -70,7 +70,9 @@ const verifySchema = z.strictObject({
   wentBack: z.literal('Impossible').exactOptional(),
 }) satisfies z.ZodType<Verify>;
 
-const rejectedSchema = z.array(z.strictObject({ digest, why: z.string(), at: z.string() }));
+const rejectedSchema = z.array(
+  z.strictObject({ digest, why: z.string(), at: z.string(), candidate: digest.exactOptional() }),
+);
 const holdSchema = z.strictObject({
   promotion: z.string(),
   uid: z.string(),
@@ -78,7 +80,13 @@ const holdSchema = z.strictObject({
   since: z.string(),
   refused: z.literal(true).exactOptional(),
 });
-const takenBack = { digest, promotion: z.string(), by: z.string(), at: z.string() };
+const takenBack = {
+  digest,
+  promotion: z.string(),
+  by: z.string(),
+  at: z.string(),
+  candidate: digest.exactOptional(),
+};
 const cancelledSchema = z.strictObject({
   ...takenBack,
   earlier: z.array(z.strictObject(takenBack)).exactOptional(),
@@ -203,6 +211,7 @@ const targetSchema = z.strictObject({
     )
     .exactOptional(),
   governed: z.literal(true).exactOptional(),
+  inherited: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
   handledRequest: hex.exactOptional(),

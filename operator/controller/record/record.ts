@@ -189,6 +189,8 @@ export interface TargetRecord {
   answered?: readonly Answered[];
   /** A policy had it in a stage once: without one it follows its source no more. */
   governed?: true;
+  /** What was said of the target whose place it takes is a part of this by now, or was let go of since. */
+  inherited?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */
   ran: readonly string[];
   /** Key of the candidate that last succeeded, and passed what its policy wanted of it then. */

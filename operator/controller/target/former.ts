@@ -21,7 +21,7 @@ export async function lastGood(
   const candidate = store.candidatesOf(target).find((one) => candidateKey(one) === succeeded);
   if (candidate === undefined || candidate.digest === deployment?.candidate.digest)
     return 'Nothing passed there before it, so that there is nothing to go back to.';
-  if (rejectionOf(rejected, candidate.digest) !== undefined)
+  if (rejectionOf(rejected, candidate.digest, candidate.id) !== undefined)
     return `What passed there before it, manifests ${shownDigest(candidate.digest)}, was rejected since.`;
   return withManifests(context, candidate);
 }

@@ -82,6 +82,17 @@ test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer
   assert.deepEqual(keptOutBy({ type, unknown, record: { hold } }), ['Held']);
 });
 
+test('D12: what was rejected of another target, whose place it took, is rejected by its candidate', () => {
+  const its = { why: 'It was slow.', at: '2026-11-29T09:00:00Z', candidate: NEW.id };
+  const rejected = [{ ...its, digest: digest('9') }];
+  const cancelled = { ...its, digest: digest('8'), promotion: 'stop', by: 'anna' };
+  const type = 'Resume';
+  assert.deepEqual(keptOutBy({ type, record: { rejected, inherited: true } }), ['Rejected']);
+  assert.deepEqual(keptOutBy({ type, record: { cancelled, inherited: true } }), ['Cancelled']);
+  const other = [{ ...rejected[0], ...its, digest: digest('9'), candidate: OLD.id }];
+  assert.deepEqual(keptOutBy({ type, record: { rejected: other, inherited: true } }), []);
+});
+
 test('S14: what could be listed once and cannot be any more keeps out what is new, ahead of all that it said', () => {
   const doubts = [
     { reason: 'EnvironmentsUnknown', problem: 'forbidden' },

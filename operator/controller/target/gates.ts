@@ -26,7 +26,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     const change = changesAt(entry, blockedBy);
     if (change !== undefined) changes.push(change);
     const doubts = (run.target.doubts ?? []).map((doubt) => doubtGate(run.target.environment, doubt));
-    return [...doubts, ...heldBackGates(run, digest), ...blockedBy, ...policyFreeze(run)];
+    return [...doubts, ...heldBackGates(run, found, digest), ...blockedBy, ...policyFreeze(run)];
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
@@ -45,19 +45,20 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
  * What a person holds, or took back, and what failed there before. What runs is kept as it is, whatever became of it; it
  * is not begun anew either where it was taken back, or somebody waits to go back from it.
  */
-function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy[] {
+function heldBackGates(run: Run, found: Findings, digest: string | undefined): readonly BlockedBy[] {
   const { name, namespace } = run.application.metadata;
   const { environment } = run.target;
   const { deployment, rejected, cancelled, hold } = run.context.record;
   const how = `${name} ${environment} -n ${namespace}`;
   const goesBack = waitsToGoBack(run);
-  const tookBack = cancelledOf(cancelled, digest);
+  const candidate = inheritedId(run, found, digest);
+  const tookBack = cancelledOf(cancelled, digest, candidate);
   const always = [
     ...(goesBack === undefined ? [] : [goingBackGate(goesBack, namespace)]),
     ...(tookBack === undefined ? [] : [cancelledGate(tookBack, how)]),
   ];
   if (deployment?.candidate.digest === digest) return always;
-  const rejection = rejectionOf(rejected, digest);
+  const rejection = rejectionOf(rejected, digest, candidate);
   const unknown = hold === undefined ? run.parts.commands.unknown(run.target.name) : undefined;
   return [
     ...always,
@@ -65,6 +66,17 @@ function heldBackGates(run: Run, digest: string | undefined): readonly BlockedBy
     ...(unknown === undefined ? [] : [mayBeHeldGate(environment, unknown)]),
     ...(rejection === undefined ? [] : [heldBack(environment, rejection)]),
   ];
+}
+
+/** Of the candidate with these manifests, where what was said of it may have been said of another target's. */
+function inheritedId(
+  { target, context: { record, store } }: Run,
+  { wanted }: Findings,
+  digest: string | undefined,
+): string | undefined {
+  if (record.inherited !== true || digest === undefined) return undefined;
+  if (wanted?.candidate.digest === digest) return wanted.candidate.id;
+  return store.candidatesOf(target).find((one) => one.digest === digest)?.id;
 }
 
 /** A rollback holds from when it was accepted, or is tried once more, also while it cannot be begun. */

@@ -8,6 +8,7 @@ import type { RefusedTarget, Target, TargetIdentity } from '../record/target.ts'
 import { ProgressReports } from '../work/progress-reports.ts';
 import { answerEnding, answerRefused } from './answer-commands.ts';
 import { errorToTell, type Fault, faultOf, isAccident, isOutdated, pauseAfter } from './failed-looks.ts';
+import { inherit } from './handover/inherit.ts';
 import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
@@ -158,6 +159,7 @@ export class TargetLooks {
   ): Promise<LookResult> {
     const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
     await this.#closeRecordOfOther(target, application, signal);
+    await inherit(this.#parts, target, signal);
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
     const values = await this.#options.valuesOf(target, signal);

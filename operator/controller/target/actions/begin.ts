@@ -76,9 +76,9 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 /** What a person promotes is rejected and held back no more. */
-function liftFor({ digest }: Candidate, record: TargetRecord): void {
+function liftFor({ digest, id }: Candidate, record: TargetRecord): void {
   delete record.hold;
-  if (record.rejected !== undefined) record.rejected = withoutRejection(record.rejected, digest);
+  if (record.rejected !== undefined) record.rejected = withoutRejection(record.rejected, digest, id);
 }
 
 /** What it enters by lets nothing else in, also where the Approvals' own status cannot say so before the process ends. */
@@ -162,14 +162,14 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
 function verifyOf(
   { target: { governance }, context }: Run,
   state: TargetState,
-  { digest }: Candidate,
+  { digest, id }: Candidate,
 ): Pick<Deployment, 'verify'> {
   const verify =
     governance.is === 'InStage'
       ? governance.verify && newVerify(governance.verify)
       : retriedVerify(context.record, digest);
   if (verify === undefined) return {};
-  const isRejected = rejectionOf(context.record.rejected, digest) !== undefined;
+  const isRejected = rejectionOf(context.record.rejected, digest, id) !== undefined;
   const isFailed = isRejected && entersBy(state) === undefined;
   return { verify: isFailed ? failedVerify(verify, context.now()) : verify };
 }

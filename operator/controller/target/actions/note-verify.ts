@@ -43,7 +43,11 @@ export function noteVerify(
     record.succeeded = candidateKey(deployment.candidate);
     // It failed before, and was tried once more.
     if (record.rejected !== undefined)
-      record.rejected = withoutRejection(record.rejected, deployment.candidate.digest);
+      record.rejected = withoutRejection(
+        record.rejected,
+        deployment.candidate.digest,
+        deployment.candidate.id,
+      );
     return true;
   }
   const why = deployment.outcome === 'Failed' ? whyFailed(deployment) : whyUnverified(live, checked);
