@@ -38,20 +38,23 @@ export function mustMerge(
   if (isOurHook(live, access.targetId, access.targetName) || access.isHandedOver(live)) return true;
   // Nobody looks after it under that id: no two installations have the same Application.
   const isOfOtherId = owner !== undefined && live.owner === ownerAnnotation(access.targetName, live);
-  const left = owner !== undefined && (isOfOtherId || !access.isHeld(live));
-  if (owner !== undefined && !left) throw heldBy(owner, live);
+  const holder = owner === undefined || isOfOtherId ? undefined : access.holderOf(live);
+  if (owner !== undefined && (holder === 'Holds' || holder === 'Unknown')) throw heldBy(owner, live, holder);
   if (adopts(access, planned.manifest)) return true;
   if (isOfOtherId) throw ofOtherId(live);
-  throw left ? leftBy(owner, live) : foundThere(access, existing, live);
+  throw owner !== undefined ? leftBy(owner, live) : foundThere(access, existing, live);
 }
 
 const ADOPT = 'towpath.dev/adopt: "true" on the object in Git or on the Application';
 
-function heldBy(owner: string, live: LiveObject): TowpathError {
+function heldBy(owner: string, live: LiveObject, holder: 'Holds' | 'Unknown'): TowpathError {
+  const next =
+    'Remove it from one of the two. To move it here as it is, take it out there and annotate it towpath.dev/adopt: "true" here.';
+  if (holder === 'Holds') return notOwned(live, `belongs to Application ${owner}, which has it in Git`, next);
   return notOwned(
     live,
-    `belongs to Application ${owner}, which has it in Git`,
-    'Remove it from one of the two. To move it here as it is, take it out there and annotate it towpath.dev/adopt: "true" here.',
+    `belongs to Application ${owner}, of which nothing is recorded here for it`,
+    `${next} Where that Application is gone, or let go of it, take the label ${LABEL_TARGET} off the object first.`,
   );
 }
 

@@ -20,8 +20,11 @@ export interface TargetAccess {
   targetName: string;
   /** Whether the Application takes over objects that no target owns. */
   adopt: boolean;
-  /** Whether the target that applied an object of others has it still: in what it runs, or is about to run. */
-  isHeld(object: LiveObject): boolean;
+  /**
+   * Whether the target that applied an object of others has it still: in what it runs, or is about to run. `Unknown`: nothing
+   * is recorded of that target here.
+   */
+  holderOf(object: LiveObject): 'Holds' | 'Left' | 'Unknown';
   /** Whether a target of the same Application applied it, or made it as a hook's, whose place this one takes. */
   isHandedOver(object: LiveObject): boolean;
   /**

@@ -23,7 +23,8 @@ test('D12, B4: an entry that is renamed while a person holds what runs there let
   const here = { namespace: '{namespace}', access: { serviceAccountName: 'towpath' } };
   const blue = await newEnvironment(t, stage, 'blue', here);
   const green = await newEnvironment(t, stage, 'green', here);
-  for (const { name } of [blue, green]) await letCommand(cluster, namespace, OLGA, name, ['rollback']);
+  await letCommand(cluster, namespace, OLGA, blue.name, ['rollback']);
+  await letCommand(cluster, namespace, OLGA, green.name, ['rollback', 'retry']);
   const web = async () => {
     const { body } = await cluster.request('GET', `/api/v1/namespaces/${namespace}/configmaps/web`);
     const { metadata, data } = JSON.parse(body) as { metadata: { uid: string }; data: { message: string } };

@@ -186,6 +186,11 @@ test('B4: who lands where a target was that is named no more takes over its obje
     ['home', 'away'],
   );
   assert.deepEqual(withLeft({}, recordOf('home')).takers, [['default', 'home']]);
+  const kinds = [{ group: '', kind: 'ConfigMap', namespace: 'shop' }];
+  const lost = { ...recordOf('gone'), kinds };
+  assert.deepEqual(withLeft(inEnvironments('home'), lost).takers, [['home', 'gone']], 'as its record has it');
+  assert.deepEqual(withLeft(inEnvironments('away'), lost).takers, []);
+  assert.deepEqual(withLeft(inEnvironments('home'), { ...lost, cluster: 'another' }).takers, []);
   const unknown = withLeft(inEnvironments('home'), recordOf('gone'));
   assert.deepEqual([unknown.takers, unknown.left[0]?.refusal?.reason], [[], 'EnvironmentNotFound']);
 });

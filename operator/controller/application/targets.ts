@@ -16,7 +16,7 @@ import type { EnvironmentsView } from '../environment/environments.ts';
 import { PlacementPending, placementOf } from '../environment/placement.ts';
 import { NO_POLICIES, type PoliciesView } from '../policy/policies.ts';
 import { applicationKey } from '../record/application-key.ts';
-import type { TargetRecord } from '../record/record.ts';
+import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
 import {
   HOME,
   type Overlay,
@@ -107,7 +107,7 @@ export class Targets {
     const left = [...new Set([...known.keys(), ...told])]
       .filter((environment) => !named.has(environment))
       .map((environment) => this.#left(application, environment, known.get(environment)));
-    return { specified: left.length === 0 ? specified : takingOver(specified, left), left };
+    return { specified: left.length === 0 ? specified : takingOver(specified, left, known), left };
   }
 
   #left(application: Application, environment: string, record: TargetRecord | undefined): SpecifiedTarget {
@@ -233,13 +233,21 @@ function placeOf({ cluster, namespace }: Target): string {
 function takingOver(
   specified: readonly SpecifiedTarget[],
   left: readonly SpecifiedTarget[],
+  records: ReadonlyMap<string, TargetRecord>,
 ): readonly SpecifiedTarget[] {
-  const former = Map.groupBy(left.filter(isPlaced), placeOf);
   return specified.map((target) => {
     if (!isPlaced(target) || target.refusal?.reason === 'SamePlace') return target;
-    const takesOver = former.get(placeOf(target));
-    return takesOver === undefined ? target : Object.freeze({ ...target, takesOver });
+    const takesOver = left.filter((one) =>
+      isPlaced(one) ? placeOf(one) === placeOf(target) : wasAt(records.get(one.environment), target),
+    );
+    return takesOver.length === 0 ? target : Object.freeze({ ...target, takesOver });
   });
+}
+
+/** Where its Environment says no more where it is, as its record has it: an Environment writes to one namespace. */
+function wasAt(record: TargetRecord | undefined, { cluster, namespace }: Target): boolean {
+  if (record === undefined || !isAboutPlaceOf({ cluster }, record)) return false;
+  return record.kinds.some((kind) => kind.namespace === namespace);
 }
 
 function settingsOf({ metadata, spec }: Application, environment: string): TargetSettings {

@@ -12,7 +12,7 @@ import { inherit } from './handover/inherit.ts';
 import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
-import { type Left, leaveTarget } from './removal/leaving.ts';
+import { handoverOf, type Left, leaveTarget } from './removal/leaving.ts';
 import {
   hookRetryAfter,
   lookAgainMs,
@@ -47,7 +47,12 @@ export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
   /** `successors` land where it did, and take its objects over. */
   | { due: 'Leaving'; specified: Specified; successors: readonly Target[]; unplaced?: never }
   /** It is not known where it is: neither what is wanted there nor its removal can be done. */
-  | { due: 'Refusal' | 'RemovalRefusal'; unplaced: Unplaced; specified?: never }
+  | {
+      due: 'Refusal' | 'RemovalRefusal';
+      unplaced: Unplaced;
+      successors: readonly Target[];
+      specified?: never;
+    }
   | { due: 'Release'; applicationUID: string; specified?: never; unplaced?: never }
   | { due: 'Nothing'; specified?: never; unplaced?: never }
 );
@@ -144,7 +149,7 @@ export class TargetLooks {
       case 'Refusal':
         return this.#refuse(target, target.unplaced, signal);
       case 'RemovalRefusal':
-        return this.#refuseRemoval(target, target.unplaced, signal);
+        return this.#refuseRemoval(target, target.unplaced, target.successors, signal);
       case 'Release':
         return this.#release(target, target.applicationUID, signal);
       case 'Nothing':
@@ -254,15 +259,20 @@ export class TargetLooks {
   async #refuseRemoval(
     due: DueTarget,
     { application, target: { refusal, settings, environment } }: Unplaced,
+    successors: readonly Target[],
     signal: AbortSignal,
   ): Promise<LookResult> {
     const { identity } = due;
+    const handover = settings.abandoned
+      ? undefined
+      : await handoverOf(this.#parts, identity, successors, signal);
+    if (handover === 'TakenOver') return this.#release(due, application.metadata.uid, signal);
     const told = environmentOf(application.status, environment);
     // Its record may be lost.
     const isThere =
       this.#parts.store.get(identity) !== undefined || (told !== undefined && wasDeployed(told));
     if (settings.abandoned || !isThere) return this.#release(due, application.metadata.uid, signal);
-    await this.#options.tell(identity, refusedRemoval(environment, refusal), signal);
+    await this.#options.tell(identity, handover ?? refusedRemoval(environment, refusal), signal);
     return 'success';
   }
 

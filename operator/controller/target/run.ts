@@ -1,4 +1,4 @@
-import type { Application } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../api/v1alpha1/names.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import type { KubeClient, ServiceAccount } from '../../kube/client.ts';
@@ -137,7 +137,7 @@ export function accessOf(parts: Parts, target: Target, signal: AbortSignal): Tar
     targetId: id,
     targetName: name,
     adopt: settings.adopt,
-    isHeld: (object) => holds(parts, object),
+    holderOf: (object) => holderOf(parts, object),
     isHandedOver: (object) =>
       takesOver.some(({ id, name: of }) => isOurs(object, id, of) || isOurHook(object, id, of)),
     former: formerManifests(parts.store, () => parts.store.get(target), signal),
@@ -163,10 +163,23 @@ export function movingOf(parts: Parts, target: Target, access: TargetAccess): Mo
  * Whether the target that applied an object holds it still. One whose deployment is through has what the record says
  * it applied; one whose record is not here may be of another installation.
  */
-function holds({ store }: Parts, object: LiveObject): boolean {
-  const record = store.find(object.target);
-  if (record?.deployment?.applied !== true) return true;
-  return record.applied.has(objectKey(object));
+function holderOf(parts: Parts, object: LiveObject): 'Holds' | 'Left' | 'Unknown' {
+  const record = parts.store.find(object.target);
+  if (record === undefined) return isLetGo(parts, object) ? 'Left' : 'Unknown';
+  if (record.deployment?.applied !== true) return 'Holds';
+  return record.applied.has(objectKey(object)) ? 'Holds' : 'Left';
+}
+
+/**
+ * Whether it keeps the marks of an environment that its Application, which is here, neither names nor tells of: a person had it
+ * let go where that could not be reached (towpath.dev/abandon).
+ */
+function isLetGo({ lookup, specifiedTargets }: Parts, { owner }: LiveObject): boolean {
+  const [target = ''] = owner.split(' ');
+  const [namespace = '', name = '', environment = ''] = target.split('/');
+  const application = lookup(namespace, name);
+  if (application === undefined || environmentOf(application.status, environment) !== undefined) return false;
+  return specifiedTargets(`${namespace}/${name}`).every((one) => one.environment !== environment);
 }
 
 export function startRun(parts: Parts, input: RunInput): Run {

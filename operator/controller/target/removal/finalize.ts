@@ -220,8 +220,8 @@ async function recovered(
 }
 
 /**
- * Nobody is held up by this: what cannot be reached in time keeps its marks, which do no harm; so does what goes with
- * its namespace.
+ * Nobody is held up by this: what cannot be reached in time keeps its marks, and is taken over as it is by who is
+ * annotated for that (`holderOf`); so does what goes with its namespace.
  */
 async function releaseWhatCanBe(
   { inventory }: Cluster,

@@ -1,9 +1,9 @@
-import type { LiveObject } from '../../../manifest/live.ts';
+import { isOurs, type LiveObject } from '../../../manifest/live.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { pruneDigest } from '../../../plan/plan.ts';
 import type { TargetRecord } from '../../record/record.ts';
-import type { Target } from '../../record/target.ts';
-import type { Parts } from '../run.ts';
+import type { Target, TargetIdentity } from '../../record/target.ts';
+import { accessOf, type Parts } from '../run.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
 import type { Hold } from './finalize.ts';
 import {
@@ -33,8 +33,13 @@ export async function leaveTarget(
   speaker: RemovalSpeaker,
   signal: AbortSignal,
 ): Promise<Removal> {
-  const { target, successors } = left;
-  const obstacle = target.settings.abandoned ? undefined : obstacleOf(parts, left);
+  const { application, target, successors, memory } = left;
+  const obstacle = target.settings.abandoned ? undefined : await obstacleOf(parts, left, signal);
+  if (obstacle === 'TakenOver') {
+    await endTakenOver(parts, target, application.metadata.uid, signal);
+    memory.gone = { kept: [] };
+    return 'Gone';
+  }
   if (obstacle !== undefined) {
     await speaker.tell(obstacle, signal);
     return 'Held';
@@ -46,16 +51,83 @@ export async function leaveTarget(
   });
 }
 
-/** What stands in the way before anything of the target is looked at. */
-function obstacleOf({ store }: Parts, { target, successors }: Left): LeavingUpdate | undefined {
+/** What stands in the way before anything of the target is looked at; or nothing is left of it to look at. */
+async function obstacleOf(
+  parts: Parts,
+  { target, successors }: Left,
+  signal: AbortSignal,
+): Promise<LeavingUpdate | 'TakenOver' | undefined> {
   const { environment, settings, refusal } = target;
   if (settings.suspended !== undefined) {
     const message = `It left spec.environments, and waits. ${settings.suspended}`;
     return { kind: 'Leaving', reason: 'Suspended', message, isStalled: false };
   }
-  if (refusal !== undefined) return refusedRemoval(environment, refusal);
-  const taking = successors.find((one) => store.get(one)?.deployment?.applied !== true);
-  return taking && whyHeld(environment, { state: 'HandingOver', to: taking.environment });
+  if (refusal === undefined) {
+    const taking = takingIn(parts, successors);
+    return taking && whyHeld(environment, { state: 'HandingOver', to: taking.environment });
+  }
+  return (await handoverOf(parts, target, successors, signal)) ?? refusedRemoval(environment, refusal);
+}
+
+/** One of them that has not deployed everything yet. */
+function takingIn({ store }: Pick<Parts, 'store'>, successors: readonly Target[]): Target | undefined {
+  return successors.find((one) => store.get(one)?.deployment?.applied !== true);
+}
+
+/**
+ * How far others have taken over a target that nothing may be done in, or of which it is not known where it is: they look in its
+ * place. Undefined: nobody does, or something is left that none of them has.
+ */
+export async function handoverOf(
+  parts: Parts,
+  former: TargetIdentity,
+  successors: readonly Target[],
+  signal: AbortSignal,
+): Promise<LeavingUpdate | 'TakenOver' | undefined> {
+  const record = parts.store.get(former);
+  const [first] = successors;
+  if (first === undefined || record === undefined) return undefined;
+  const taking = takingIn(parts, successors);
+  if (taking !== undefined)
+    return whyHeld(former.environment, { state: 'HandingOver', to: taking.environment });
+  const access = { ...accessOf(parts, first, signal), targetId: former.id, targetName: former.name };
+  const { inventory } = parts.clusterOf(first);
+  try {
+    await inventory.watches.ensure(record.kinds, access);
+  } catch {
+    // What that account may not see it did not take over either.
+    signal.throwIfAborted();
+    return undefined;
+  }
+  const left = [...inventory.of(former.id).values()].filter((one) => isOurs(one, former.id, former.name));
+  if (left.length === 0) return 'TakenOver';
+  const taker = takerOf(parts, left, successors);
+  return taker && whyHeld(former.environment, { state: 'HandingOver', to: taker.environment });
+}
+
+/** One that has one of these objects in what it applied. */
+function takerOf(
+  { store }: { store: Pick<Parts['store'], 'get'> },
+  objects: readonly LiveObject[],
+  successors: readonly Target[],
+): Target | undefined {
+  return successors.find((one) => {
+    const applied = store.get(one)?.applied;
+    return objects.some((object) => applied?.has(objectKey(object)));
+  });
+}
+
+/** Nothing of it is left. */
+export async function endTakenOver(
+  { store, ledger }: Parts,
+  target: TargetIdentity,
+  applicationUID: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const record = store.get(target);
+  if (record === undefined) return;
+  if (record.deployment !== undefined) await ledger.gone(target, applicationUID, record);
+  await store.remove(record, signal);
 }
 
 /** What stands against the end of the target: nothing where nothing of it is deleted. */
@@ -67,10 +139,7 @@ export async function holdOf(
   signal: AbortSignal,
 ): Promise<Hold | undefined> {
   const going = objects.filter(({ deleting }) => !deleting);
-  const taker = successors.find((one) => {
-    const applied = store.get(one)?.applied;
-    return going.some((object) => applied?.has(objectKey(object)));
-  });
+  const taker = takerOf({ store }, going, successors);
   if (taker !== undefined) return { state: 'HandingOver', to: taker.environment };
   const isPruned = application.spec.deletionPolicy === 'Prune';
   if (!isPruned || going.length === 0 || record.ending === true) return undefined;

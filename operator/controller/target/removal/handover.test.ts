@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { LiveObject } from '../../../manifest/live.ts';
+import { newRecord, type TargetRecord } from '../../record/record.ts';
+import type { Target } from '../../record/target.ts';
+import { accessOf, type Parts } from '../run.ts';
+import { handoverOf } from './leaving.ts';
+
+const identity = (environment: string) => ({
+  id: environment,
+  name: `shop/web/${environment}`,
+  application: 'shop/web',
+  environment,
+});
+const GREEN = { ...identity('green'), cluster: 'home', settings: {} } as unknown as Target;
+
+/** With the marks of the target in that environment. */
+const live = (name: string, environment = 'blue') =>
+  ({
+    group: '',
+    kind: 'ConfigMap',
+    namespace: 'shop',
+    name,
+    target: environment,
+    owner: `shop/web/${environment} /ConfigMap/shop/${name}`,
+    entry: { hash: 'h', time: '2026-11-30T10:00:00Z' },
+    madeFor: [],
+  }) as unknown as LiveObject;
+
+interface Given {
+  readonly records?: Record<string, Partial<TargetRecord>>;
+  readonly objects?: readonly LiveObject[];
+  readonly isForbidden?: true;
+  readonly application?: object;
+}
+
+function partsOf({ records = {}, objects = [], isForbidden, application }: Given): Parts {
+  const all = new Map(
+    Object.entries(records).map(([name, record]) => [name, { ...newRecord(identity(name)), ...record }]),
+  );
+  const store = {
+    get: ({ id }: { id: string }) => all.get(id),
+    find: (id: string) => all.get(id),
+  };
+  const ensure = async () => {
+    if (isForbidden) throw new Error('forbidden');
+  };
+  const inventory = {
+    watches: { ensure },
+    of: () => new Map(objects.map((object) => [object.name, object])),
+  };
+  return {
+    store,
+    clusterOf: () => ({ inventory }),
+    lookup: () => application,
+    specifiedTargets: () => [GREEN],
+  } as unknown as Parts;
+}
+
+const applied = { deployment: { applied: true } as TargetRecord['deployment'] } as Partial<TargetRecord>;
+const howFar = async (given: Given) => {
+  const { signal } = new AbortController();
+  const is = await handoverOf(partsOf(given), identity('blue'), [GREEN], signal);
+  return typeof is === 'object' ? is.reason : is;
+};
+
+test('B4: a target that nothing may be done in ends when who takes its place has all; what nobody has is told as before', async () => {
+  const records = { blue: {}, green: applied };
+  assert.equal(await howFar({ records }), 'TakenOver');
+  assert.equal(await howFar({ records: { blue: {}, green: {} } }), 'HandingOver', 'it has not deployed yet');
+  const objects = [live('web')];
+  assert.equal(await howFar({ records, objects }), undefined, 'something is left');
+  const has = new Map([['/ConfigMap/shop/web', {}]]) as unknown as TargetRecord['applied'];
+  const taking = { blue: {}, green: { ...applied, applied: has } };
+  assert.equal(await howFar({ records: taking, objects }), 'HandingOver', 'and is on its way');
+  assert.equal(await howFar({ records, isForbidden: true }), undefined);
+  assert.equal(await howFar({ records: { green: applied } }), undefined, 'what is not recorded');
+});
+
+test('D11: what keeps the marks of an environment that its Application neither names nor tells of was let go of; of others nobody knows', () => {
+  const holder = (given: Given, environment: string) =>
+    accessOf(partsOf(given), GREEN, new AbortController().signal).holderOf(live('web', environment));
+  const application = { status: { environments: [{ name: 'red' }] } };
+  assert.equal(holder({ application }, 'blue'), 'Left');
+  assert.equal(holder({ application }, 'red'), 'Unknown', 'its record may be lost');
+  assert.equal(holder({ application }, 'green'), 'Unknown');
+  assert.equal(holder({}, 'blue'), 'Unknown', 'an Application that is not here');
+  assert.equal(holder({ application, records: { blue: {} } }, 'blue'), 'Holds', 'it is about to deploy');
+  assert.equal(holder({ application, records: { blue: applied } }, 'blue'), 'Left', 'no more in Git');
+});
