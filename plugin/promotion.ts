@@ -21,6 +21,24 @@ const NAMED = 10;
 export type Asked = Omit<Promotion['spec'], 'requestedBy' | 'skipGates' | 'deployment'> &
   Partial<Pick<Promotion['spec'], 'skipGates'>>;
 
+/** What waits in an environment, the newest first: what the entry is about, and what came before it. */
+export function allWaiting({
+  desiredDigest,
+  desiredRevision,
+  waiting = [],
+}: Pick<EnvironmentStatus, 'desiredDigest' | 'desiredRevision' | 'waiting'>): readonly {
+  readonly revision: string;
+  readonly digest: string;
+}[] {
+  if (desiredDigest === undefined) return waiting;
+  return [{ revision: desiredRevision ?? '', digest: desiredDigest }, ...waiting];
+}
+
+/** Whether somebody means that commit by what he wrote. */
+export function isOfRevision(written: string, revision: string | undefined): boolean {
+  return written.length >= 7 && revision?.startsWith(written) === true;
+}
+
 const listSchema = z.object({ items: z.array(z.unknown()) });
 
 /** Makes a Promotion in the user's own name. @throws CommandError with kubectl's own words */

@@ -4,7 +4,7 @@ import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { linesOfChanges, waitingChanges } from '../promotion.ts';
+import { allWaiting, isOfRevision, linesOfChanges, waitingChanges } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
 import { whoAmI } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -27,16 +27,19 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       ? 'Says yes, in your name, to the manifests that wait for approval in that environment, and to no others.'
       : 'Says no to the manifests that wait in that environment: they are held back there. A newer commit may enter.',
     notes: [
-      'With --revision SHA only where what waits is of that commit: what you looked at, and nothing that came since.',
+      'With --revision SHA what waits of that commit: what you looked at, or what soaks in the stage before, and nothing that came since.',
     ],
     run: async (context) => {
       const { kubectl, words } = context;
       const [name = '', environment = ''] = words;
       const { application, entry } = await readEnvironment(kubectl, name, environment);
       const key = keyOf(application);
-      const digest = waitingDigest(entry, decision);
-      if (digest === undefined) throw nothingWaits(key, environment, entry);
-      refuseOtherRevision(context, entry);
+      const chosen = chosenOf(context, entry, decision);
+      if (chosen === undefined) {
+        refuseOtherRevision(context, entry);
+        throw nothingWaits(key, environment, entry);
+      }
+      const { digest } = chosen;
       const me = await whoAmI(kubectl);
       const about = { application: name, environment, digest };
       if ((await lastDecision(context, about, me.username)) === decision)
@@ -45,15 +48,15 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
           EXIT.NotAwaited,
         );
       await warnIfNobodyLeads(context);
-      if (isYes && entry !== undefined) tellChanges(context, entry);
+      if (isYes && entry?.desiredDigest === digest) tellChanges(context, entry);
       await kubectl.create({
         apiVersion: API_VERSION,
         kind: 'Approval',
         metadata: { generateName: `${name}-` },
         spec: { ...about, decision, by: me.username, groups: me.groups },
       });
-      const what = `manifests ${digest} of ${key} in ${environment}${ofCommit(entry)}`;
-      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with kubectl towpath status ${name} ${environment} --watch.`;
+      const what = `manifests ${digest} of ${key} in ${environment}${ofCommit(chosen.revision, entry)}`;
+      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with kubectl towpath status ${name} ${environment} --watch.${others(chosen, entry)}`;
       if (isJson(context))
         printJson(context, { ...about, application: key, decision, by: me.username, message });
       else printLines(context, [message]);
@@ -68,14 +71,18 @@ function tellChanges(context: Context, entry: EnvironmentStatus): void {
   for (const line of linesOfChanges(waitingChanges(entry))) context.err.write(`${line}\n`);
 }
 
-/** A no may be said to whatever waits, for what else it does. */
-function waitingDigest(
+/** What waits of that commit; of none that is named the newest, to which a no may be said for whatever else it waits. */
+function chosenOf(
+  { flags: { revision } }: Context,
   entry: EnvironmentStatus | undefined,
   decision: 'Approve' | 'Reject',
-): string | undefined {
-  const { blockedBy = [], desiredDigest } = entry ?? {};
+): { readonly revision: string; readonly digest: string } | undefined {
+  const { blockedBy = [], desiredDigest, desiredRevision = '' } = entry ?? {};
+  if (revision !== undefined && !isOfRevision(revision, desiredDigest && desiredRevision))
+    return entry && allWaiting(entry).find((one) => isOfRevision(revision, one.revision));
   const isAwaited = blockedBy.some(({ reason }) => AWAITED.includes(reason));
-  return isAwaited || decision === 'Reject' ? desiredDigest : undefined;
+  if (desiredDigest === undefined || !(isAwaited || decision === 'Reject')) return undefined;
+  return { revision: desiredRevision, digest: desiredDigest };
 }
 
 function nothingWaits(key: string, environment: string, entry: EnvironmentStatus | undefined): CommandError {
@@ -84,21 +91,29 @@ function nothingWaits(key: string, environment: string, entry: EnvironmentStatus
   return new CommandError(`Nothing of ${key} waits for that in ${environment}.${more}`, EXIT.NotAwaited);
 }
 
+/** What waits is named, so that one sees what one may say. */
 function refuseOtherRevision({ flags }: Context, entry: EnvironmentStatus | undefined): void {
   const { revision } = flags;
-  const waits = entry?.desiredRevision ?? '';
-  if (revision === undefined || (revision.length >= 7 && waits.startsWith(revision))) return;
+  const waits = entry === undefined ? [] : allWaiting(entry).map((one) => one.revision.slice(0, 12));
+  if (revision === undefined || waits.length === 0) return;
   throw new CommandError(
-    `What waits is of revision ${waits}, not of ${revision}: look at it, and name that one.`,
+    `What waits is of revision ${waits.join(' or ')}, not of ${revision}: look at it, and name that one.`,
     EXIT.NotAwaited,
   );
 }
 
-function ofCommit(entry: EnvironmentStatus | undefined): string {
-  const { revision, desiredRevision } = entry ?? {};
-  if (desiredRevision === undefined) return '';
-  const before = revision === undefined ? '' : `, where ${revision.slice(0, 7)} runs`;
-  return ` (revision ${desiredRevision.slice(0, 7)}${before})`;
+function ofCommit(revision: string, entry: EnvironmentStatus | undefined): string {
+  if (revision === '') return '';
+  const runs = entry?.revision;
+  const before = runs === undefined ? '' : `, where ${runs.slice(0, 7)} runs`;
+  return ` (revision ${revision.slice(0, 7)}${before})`;
+}
+
+/** What would enter first may be another one than that. */
+function others({ revision }: { revision: string }, entry: EnvironmentStatus | undefined): string {
+  const all = entry === undefined ? [] : allWaiting(entry).filter((one) => one.revision !== revision);
+  if (all.length === 0) return '';
+  return ` Others wait, too (--revision): ${all.map((one) => one.revision.slice(0, 7)).join(', ')}.`;
 }
 
 const listSchema = z.object({ items: z.array(z.unknown()) });

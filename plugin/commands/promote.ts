@@ -8,8 +8,10 @@ import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import {
   type Asked,
+  allWaiting,
   answered,
   ask,
+  isOfRevision,
   linesOf,
   linesOfChanges,
   readPromotion,
@@ -137,7 +139,7 @@ function fullOf(text: string, { status }: Application, entry: EnvironmentStatus 
   const digits = text.replace(/^(c-|sha256:)/, '').toLowerCase();
   const known = [
     status?.source?.candidate,
-    entry?.desiredDigest,
+    ...(entry === undefined ? [] : allWaiting(entry).map(({ digest }) => digest)),
     ...(entry?.history ?? []).flatMap(({ candidate, digest }) => [candidate, digest]),
   ].filter((one) => one !== undefined);
   const found = [...new Set(known.filter((one) => one.startsWith(`sha256:${digits}`)))];
@@ -154,8 +156,9 @@ function ofRevision(
   application: Application,
   entry: EnvironmentStatus | undefined,
 ): string {
-  const isIt = (one: string | undefined) => revision.length >= 7 && one?.startsWith(revision) === true;
-  if (entry?.desiredDigest !== undefined && isIt(entry.desiredRevision)) return entry.desiredDigest;
+  const isIt = (one: string | undefined) => isOfRevision(revision, one);
+  const waits = entry && allWaiting(entry).find((one) => isIt(one.revision));
+  if (waits !== undefined) return waits.digest;
   const ran = entry?.history?.find((one) => isIt(one.revision))?.digest;
   if (ran !== undefined) return ran;
   throw new CommandError(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { newPluginShell } from '../harness/plugin.ts';
 import {
   BEN,
   configMap,
@@ -11,7 +12,7 @@ import {
   taken,
 } from '../harness/promotions.ts';
 
-test('A2, A26: what soaks for prod is lost neither by what failed there and is tried once more, nor by what is promoted past it and taken back', async (t) => {
+test('A2, A26: what soaks for prod is lost neither by what failed there and is tried once more, nor by what is promoted past it and taken back; and it can be approved while something newer waits', async (t) => {
   const { stage, policy, staging, prod, inProd, runs, asked, promote, cancel, until } =
     await newGuardedStage(t);
   const { cluster, namespace, repository } = stage;
@@ -47,7 +48,7 @@ test('A2, A26: what soaks for prod is lost neither by what failed there and is t
   const failing = taken(await promote(BEN, broken, { skipGates: ['order', 'soak'] }));
   const failed = await until(failing, 'Failed');
   const good = await repository.commit({ ...configMap('good'), 'slow.yaml': null });
-  const soaking = await comes(good, runsIt(good));
+  await comes(good, runsIt(good));
   const newer = await comes(
     await repository.commit({ ...configMap('newer'), ...neverReady }),
     (of) => inStaging(of)?.blockedBy?.[0]?.reason === 'Soak',
@@ -60,8 +61,23 @@ test('A2, A26: what soaks for prod is lost neither by what failed there and is t
   await until(taken(await cancel(BEN, mistaken)), 'Succeeded');
   await until(mistaken, 'Cancelled');
 
-  const told = await stage.get('web');
-  assert.equal(environmentOf(told.status, staging.name)?.revision, good, 'staging stays on what soaks');
-  await until(taken(await promote(BEN, soaking, { skipGates: ['soak'] })), 'Succeeded');
+  const told = await stage.until(
+    'web',
+    (of) => inProd(of)?.waiting?.[0]?.revision === good,
+    'prod to tell first of what soaks',
+  );
+  assert.equal(inStaging(told)?.revision, good, 'staging stays on what soaks');
+  // An approver says yes to that, not to the newest.
+  const { towpath } = await newPluginShell(t, cluster, { namespace });
+  const yes = await towpath('approve', 'web', prod.name, `--revision=${good.slice(0, 12)}`, '-o', 'json');
+  assert.equal(yes.code, 0, yes.stderr);
+  const { digest } = JSON.parse(yes.stdout) as { digest: string };
+  assert.equal(digest, inProd(told)?.waiting?.[0]?.digest);
+  const other = await towpath('approve', 'web', prod.name, '--revision=0123456');
+  assert.match(
+    other.stderr.replaceAll(/\s+/g, ' '),
+    new RegExp(`What waits is of revision .*${good.slice(0, 12)}`),
+  );
+  await until(taken(await promote(BEN, digest, { skipGates: ['soak'] })), 'Succeeded');
   await runs(good);
 });

@@ -22,6 +22,8 @@ export const STATUS_LIMITS = {
   changedObjects: 20,
   blockedBy: 64,
   blockedByOfOne: 8,
+  waiting: 16,
+  waitingOfOne: 4,
 } as const;
 
 /** From worst to best: the sync of an Application is the worst of its environments'. */
@@ -145,6 +147,11 @@ export const blockedBySchema = z.object({
   ).optional(),
 });
 
+const waitingSchema = z.object({
+  revision: revision('The commit.'),
+  digest: text(71, 'SHA-256 of its manifests there, which an Approval or a Promotion names.').min(1),
+});
+
 export const environmentStatusSchema = z.object({
   name: environmentName,
   sync: syncState.meta({ description: 'Whether the environment has what Git says.' }).optional(),
@@ -166,6 +173,11 @@ export const environmentStatusSchema = z.object({
         'While something newer waits at a gate: what its manifests, those of desiredDigest, would change there.',
     })
     .optional(),
+  waiting: orderedList(
+    waitingSchema,
+    STATUS_LIMITS.waitingOfOne,
+    'What else waits to be promoted there, and may be approved as well: first what runs in another environment, and the newest first.',
+  ).optional(),
   objects: count('How many objects the environment has of this Application.').optional(),
   drift: z
     .object({

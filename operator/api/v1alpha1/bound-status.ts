@@ -68,8 +68,11 @@ function* inTurn<Entry>(lists: readonly (readonly Entry[])[]): Generator<Entry> 
   }
 }
 
+/** So many environments tell what waits in them besides the newest. */
+const MOST_WITH_WAITING = 32;
+
 function withBoundedLists(environments: readonly EnvironmentStatus[]): EnvironmentStatus[] {
-  const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects } = STATUS_LIMITS;
+  const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects, waiting } = STATUS_LIMITS;
   const blocks = shares(
     environments.map((environment) => Math.min(environment.blockedBy?.length ?? 0, blockedByOfOne)),
     blockedBy,
@@ -82,11 +85,19 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
     environments.map((environment) => environment.changes?.objects?.length ?? 0),
     changedObjects,
   );
+  const waits = shares(
+    environments.map((environment) => environment.waiting?.length ?? 0),
+    // Among more there is no room for it beside the newest deployment of each.
+    environments.length > MOST_WITH_WAITING ? 0 : waiting,
+  );
   return environments.map((environment, index) => {
-    const { pendingPrune, changes } = environment;
+    const { waiting: all = [], ...others } = environment;
+    const { pendingPrune, changes } = others;
+    const its = all.slice(0, waits[index]);
     return {
-      ...environment,
+      ...others,
       ...(environment.blockedBy && { blockedBy: environment.blockedBy.slice(0, blocks[index]) }),
+      ...(its.length > 0 && { waiting: its }),
       ...(pendingPrune?.objects && {
         pendingPrune: { ...pendingPrune, objects: pendingPrune.objects.slice(0, prunes[index]) },
       }),

@@ -98,6 +98,12 @@ export function cameTo({ asks = [] }: TargetRecord, asked: string): string | und
   return asks.find((one) => one.asked === asked)?.digest;
 }
 
+/** Whether an environment runs what was asked for. */
+export function runsThere(record: TargetRecord, asked: string): boolean {
+  const digest = cameTo(record, asked);
+  return digest !== undefined && record.deployment?.candidate.digest === digest;
+}
+
 /**
  * Whether what runs there entered for that very thing when it had passed a stage, by the gates. What came there past them, by
  * going back, or for something else that it comes to as well, proves nothing of that stage; nor does what came there by less

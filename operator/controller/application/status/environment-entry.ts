@@ -44,6 +44,7 @@ export function entryOf(
   else if (previous?.desiredRevision !== undefined) environment.desiredRevision = previous.desiredRevision;
   if (facts.desiredDigest !== undefined) environment.desiredDigest = facts.desiredDigest;
   if (facts.changes !== undefined) environment.changes = facts.changes;
+  if (facts.waiting !== undefined) environment.waiting = facts.waiting;
   const drift = settleDrift(facts, previous?.drift);
   if (drift !== undefined) environment.drift = drift;
   if (pendingPrune !== undefined) environment.pendingPrune = pendingPruneOf(pendingPrune);
@@ -125,7 +126,7 @@ export function hinderedEntry(
   { sync, health, retry, ...why }: Hindrance,
   now: string,
 ): EnvironmentStatus {
-  const { blockedBy: _, desiredDigest: __, changes: ___, ...before } = previous ?? {};
+  const { blockedBy: _, desiredDigest: __, changes: ___, waiting: ____, ...before } = previous ?? {};
   return {
     ...before,
     name: environment,

@@ -10,7 +10,7 @@ import {
   type Manifests,
   type TargetRecord,
 } from '../../record/record.ts';
-import { cameTo, ofMost, stillWaiting, waitingAfter, withWaiting } from '../../record/waiting.ts';
+import { ofMost, runsThere, stillWaiting, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { knownChanges } from '../changes.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { Planning } from '../planning.ts';
@@ -122,11 +122,9 @@ export async function park(run: Run, state: TargetState): Promise<Outcome> {
 /** What was asked for runs in another environment: it may pass there. */
 function isRunningElsewhere({ parts, target, context }: Run): (asked: string) => boolean {
   return (asked) =>
-    parts.store.recordsOf(target.application).some((record) => {
-      const digest = cameTo(record, asked);
-      if (record === context.record || digest === undefined) return false;
-      return record.deployment?.candidate.digest === digest;
-    });
+    parts.store
+      .recordsOf(target.application)
+      .some((record) => record !== context.record && runsThere(record, asked));
 }
 
 /** The same bytes as those that were lost: nothing new is deployed. */

@@ -57,6 +57,8 @@ export interface Facts {
   desiredDigest?: string;
   /** What they would change there, where that is known. */
   changes?: NonNullable<EnvironmentStatus['changes']>;
+  /** What else waits there to be promoted. */
+  waiting?: NonNullable<EnvironmentStatus['waiting']>;
   rejected?: Rejected;
   /** The candidate whose objects the cluster has. */
   running?: Deployed;
