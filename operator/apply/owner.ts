@@ -11,7 +11,7 @@ import {
   type LiveObject,
   ownerAnnotation,
 } from '../manifest/live.ts';
-import { describeObject, idOf } from '../manifest/manifest.ts';
+import { describeObject, idOf, type ObjectId } from '../manifest/manifest.ts';
 import { holdsMore } from '../manifest/never-pruned.ts';
 import { adopts, type TargetAccess } from './target.ts';
 
@@ -129,7 +129,7 @@ function owningTarget(object: KubeObject): string | undefined {
   return owner.split(' ')[0]?.split('/').slice(0, 2).join('/');
 }
 
-export function notOwned(live: LiveObject, how: string, next: string): TowpathError {
+export function notOwned(live: ObjectId, how: string, next: string): TowpathError {
   const message = `${describeObject(live)} ${how}. ${next}`;
   return new TowpathError('Person', 'NotOwned', message, { details: [{ object: idOf(live), message }] });
 }

@@ -13,6 +13,7 @@ import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
+import { Claims } from '../target/claims.ts';
 import { TargetController } from '../target/controller.ts';
 import { Evidence } from '../target/evidence.ts';
 import { wantsApprovals } from '../target/gates.ts';
@@ -121,6 +122,7 @@ export class ApplicationController {
       ledUntil: () => options.ledUntil(),
       evidence: new Evidence((target) => this.#targets.look(target)),
       openings: new Openings(),
+      claims: new Claims({ recordOf: (target) => this.#parts.store.get(target) }),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       onChecked: options.onChecked,
@@ -465,6 +467,7 @@ export class ApplicationController {
     this.#parts.wishes.forget(name);
     this.#parts.wanted.forgetTarget(name);
     this.#parts.verdicts.forgetTarget(target);
+    this.#parts.claims.release(name);
     this.#parts.access.forget(target);
     this.#parts.evidence.forgetTarget(target);
     for (const { inventory } of this.#options.clusters()) inventory.forget(id);

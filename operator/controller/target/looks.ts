@@ -191,6 +191,7 @@ export class TargetLooks {
       await reports.stop();
       if (facts !== undefined) await tell(facts);
       this.#noteInLedger(target, application, waits);
+      this.#parts.claims.settle(target.name);
       if (requeueAt === undefined) return 'success';
       const delayMs = Math.max(0, requeueAt.getTime() - this.#parts.home.now().getTime()) + 5;
       this.#options.lookAgain(target.name, delayMs);

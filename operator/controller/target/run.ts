@@ -16,6 +16,7 @@ import type { RecordStore } from '../record/store.ts';
 import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { ApprovalsView } from './approvals-view.ts';
+import type { Claims } from './claims.ts';
 import type { CommandsView } from './commands-view.ts';
 import type { Lookup } from './dependencies.ts';
 import type { DeployContext } from './deploy-context.ts';
@@ -51,6 +52,7 @@ export interface Parts {
   commands: CommandsView;
   /** Until when a process led before this one: what it saw counts until then. Undefined where nobody knows. */
   ledUntil(): Date | undefined;
+  claims: Claims;
   /** All targets that an Application asks for. */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */

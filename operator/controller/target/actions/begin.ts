@@ -68,11 +68,27 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   };
   // Of what runs before it.
   const changes = knownChanges(run, candidate);
-  await writeAhead(context, change, { candidate, manifests });
+  await writeAheadAlone(run, change, { candidate, manifests });
   parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
   return { type: 'Begun', ...(changes === undefined ? {} : { changes }) };
+}
+
+/** Nobody else is making what it is about to make. */
+async function writeAheadAlone(
+  { context, parts: { claims }, target }: Run,
+  change: (record: TargetRecord) => void,
+  accepted: { candidate: Candidate; manifests: Manifests },
+): Promise<void> {
+  claims.take(target, accepted.manifests.objects);
+  try {
+    await writeAhead(context, change, accepted);
+  } catch (error) {
+    claims.release(target.name);
+    throw error;
+  }
+  claims.begun(target.name);
 }
 
 /** What a person promotes is rejected and held back no more. */
