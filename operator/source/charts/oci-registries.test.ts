@@ -5,12 +5,14 @@ import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
+import { TestRenderer } from '../../../test/harness/render.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
 import { HttpsFiles } from './https-files.ts';
 import { defaultChartLimits, defaultChartTimeouts } from './limits.ts';
 import { OciRegistries } from './oci-registries.ts';
 
+const engine = new TestRenderer();
 const never = new AbortController().signal;
 let published: OciRegistry;
 
@@ -80,6 +82,17 @@ describe('a chart of a registry', () => {
           `^The manifest of chart ${name} .* is refused by the registry 127.* \\(401\\): there is no such`,
         ),
       });
+  });
+
+  test('is found for a range, the highest of its tags', async (t) => {
+    const charts = repositories(t, {
+      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    });
+    assert.equal(await charts.resolve(wanted('~1.0.0'), never), '1.0.0');
+    assert.match(await charts.resolve(wanted('^1.0.0'), never), /^1\.1\.0/);
+    const reason = 'ChartNotFound';
+    await assert.rejects(charts.resolve(wanted('^2.0.0'), never), { reason, message: /It has 1\.1\.0/ });
+    await assert.rejects(charts.resolve({ ...wanted('^1.0.0'), name: 'rediss' }, never), { reason });
   });
 
   test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {
