@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
-import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { cloneOf } from '../harness/clone.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
@@ -12,6 +13,7 @@ import { kubeconfigWith } from '../harness/operator-rights.ts';
 import { poseAs } from '../harness/other-cluster.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { temporaryDirectory } from '../harness/process.ts';
+import { eventually } from '../harness/wait.ts';
 
 /** A chart that shows which layers of values it got. */
 const files = {
@@ -126,6 +128,13 @@ test('kubectl towpath tells of each environment of an Application by itself', as
     },
   );
 
+  /** Of what prod has no value of its own. */
+  const push = (id: number) =>
+    stage.repository.commit({ 'web/values.yaml': `from: chart\nsize: 2\nid: ${id}\n` });
+  const inProd = (is: (entry: EnvironmentStatus) => boolean, what: string) =>
+    stage.until('web', ({ status }) => is(environmentOf(status, prod.name) ?? prod), what);
+  const freezes = [{ from: '2026-01-01T00:00:00Z', reason: 'year end' }];
+
   await t.test(
     'D4: a sync where an Environment is suspended or frozen says so, and 8 where that is all',
     async () => {
@@ -146,7 +155,6 @@ test('kubectl towpath tells of each environment of an Application by itself', as
         /^Asked for a sync of .* Not in all: prod-\S+: Environment prod-\S+ is suspended/,
       );
 
-      const freezes = [{ from: '2026-01-01T00:00:00Z', reason: 'year end' }];
       await change(prod, { suspend: false, freezes });
       await stage.until(
         'web',
@@ -158,6 +166,39 @@ test('kubectl towpath tells of each environment of an Application by itself', as
       assert.match(frozen.stdout, /would do nothing\. .* is frozen until its freeze is lifted: year end\./);
     },
   );
+
+  await t.test('D4: a sync right after a push into what is frozen says so, too', async () => {
+    await change(prod, { freezes: [] });
+    await inProd(({ sync, revision }) => sync === 'Synced' && revision === second, 'the end of the freeze');
+    await change(prod, { freezes });
+    const isFrozen = ['wait', 'environment', prod.name, '--for=jsonpath={.status.frozenUntil}=lifted'];
+    await stage.kubectl(...isFrozen, '--timeout=60s');
+    const nothing = await towpath('sync', 'web', prod.name);
+    assert.equal(nothing.code, 0, 'nothing new is there that it would keep out');
+    await push(3);
+    const { code, stdout } = await towpath('sync', 'web', prod.name);
+    assert.equal(code, 8, stdout);
+    assert.match(
+      stdout,
+      /^Asked for .* for now nothing new enters there\. .* is frozen until .*: year end\./,
+    );
+  });
+
+  await t.test('A3: wait says of what never had its turn that something newer took its place', async (t) => {
+    const waits = await push(4);
+    await inProd(({ desiredRevision }) => desiredRevision === waits, 'the commit to wait');
+    const asked = { namespace: stage.namespace, hangsAt: 'leases.coordination.k8s.io' };
+    const { towpath, hanging } = await newPluginShell(t, stage.cluster, asked);
+    const waiting = towpath('wait', 'web', prod.name, '--revision', waits, '--timeout', '2m');
+    // The second time it asks who leads it has seen the status.
+    await eventually(() => hanging() > 1, { describe: 'the first answer' });
+    const next = await push(5);
+    await inProd(({ desiredRevision }) => desiredRevision === next, 'the next commit to wait');
+    await change(prod, { freezes: [] });
+    const { code, stdout } = await waiting;
+    assert.equal(code, 6, stdout);
+    assert.match(stdout, new RegExp(`a newer one, ${next.slice(0, 7)}, took its place before its turn came`));
+  });
 });
 
 interface Found {
@@ -366,6 +407,28 @@ test('kubectl towpath diff takes no context of another cluster where the objects
   );
   const right = await diff('towpath');
   assert.equal(right.code, 9, right.stderr);
+});
+
+test('kubectl towpath status --watch shows no more what was deleted while the API server was away', async (t) => {
+  const stage = await newStage(t, { startOperator: false });
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  const { kubeconfigPath } = proxy;
+  const shell = await newPluginShell(t, stage.cluster, { kubeconfigPath, namespace: stage.namespace });
+  for (const name of ['one', 'two']) await stage.application(name, { source: { path: name } });
+  const watching = shell.startWatching('status', '--watch');
+  const shows = (names: readonly string[]) => {
+    const last = watching.text().trimEnd().split('\n\n').at(-1) ?? '';
+    return isDeepStrictEqual(last.match(/^\w+(?= )/gm), names);
+  };
+  await eventually(() => shows(['one', 'two']), { describe: 'the two Applications' });
+  await proxy.refuseConnections();
+  await stage.kubectl('delete', 'application', 'one');
+  await proxy.acceptConnections();
+  await eventually(() => shows(['two']), { describe: 'the one that is left' });
+  await stage.application('three', { source: { path: 'three' } });
+  await eventually(() => shows(['three', 'two']), { describe: 'a new one' });
+  assert.equal(await watching.interrupt(), 130);
 });
 
 /** A kubeconfig with the contexts of two others, of which the second one is named `other`. */
