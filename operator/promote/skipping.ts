@@ -18,6 +18,9 @@ const GATE_OF: Readonly<Record<string, SkippableGate>> = {
   StageEmpty: 'order',
 };
 
+/** What says not now, or not this, of what has entered before as well. */
+const OF_RETRY: ReadonlySet<string> = new Set(['Frozen', 'OutsideWindow', 'WindowInvalid', 'Rejected']);
+
 /** What the stage before is asked about. */
 const OF_STAGE_BEFORE: readonly SkippableGate[] = ['order', 'soak', 'checks'];
 
@@ -39,4 +42,9 @@ export function leftAfterSkipping(
     const gate = GATE_OF[one.reason];
     return gate === undefined || !skipGates.includes(gate);
   });
+}
+
+/** What keeps out what failed, and a person has tried once more: no gate that it passed as it entered. */
+export function leftForRetry(blockedBy: readonly BlockedBy[]): readonly BlockedBy[] {
+  return blockedBy.filter(({ reason }) => OF_RETRY.has(reason));
 }

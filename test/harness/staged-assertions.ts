@@ -38,7 +38,12 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
   const { environment, commit, at, by, governance, before } = begun;
   const who = by === undefined ? '' : ` by ${by.type}`;
   const about = `commit ${commit.number} in ${environment} at ${new Date(at).toISOString()}${who}`;
-  if (by?.type === 'Retry') return;
+  if (by?.type === 'Retry') {
+    // It has entered before: only a better time is waited for.
+    const { windows } = (governance.is === 'InStage' ? governance.gates : undefined) ?? {};
+    assert.ok(windows === undefined || isInWindow(at), about);
+    return;
+  }
   assert.notEqual(governance.is, 'Contested', about);
   if (by === undefined) assertEntersByItself(begun, year, about);
   const policy = year.policies.findLast((one) => one.at <= at)?.which ?? 0;

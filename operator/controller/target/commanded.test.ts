@@ -42,12 +42,27 @@ function look(
   } as unknown as Run;
 }
 
-const retried = (deployment: Partial<Deployment>, about: string) =>
-  promotedIn(look([command({ type: 'Retry', about })], deployment), [], RUNS as Candidate, () =>
-    assert.fail('what has entered is asked about no gate'),
-  );
+const gate = (reason: string) =>
+  ({ reason, message: `${reason}.`, remedy: 'Resource', standing: 'Waiting' }) as const;
+/** Gates that it passed as it entered, or that nobody who wants it there is asked about. */
+const PASSED = ['AwaitingApproval', 'DependencyNotReady', 'Held', 'PolicyGone'];
 
-test('A20: what failed is tried once more, whoever had it enter, and asks no gate', () => {
+const retried = (deployment: Partial<Deployment>, about: string, gates: readonly string[] = PASSED) =>
+  promotedIn(look([command({ type: 'Retry', about })], deployment), [], RUNS as Candidate, (_, which) => {
+    assert.equal(which, 'Outer', 'what the stage before shows is not asked');
+    return gates.map(gate);
+  });
+
+test('A4, A20: what failed is begun anew neither in a freeze, nor outside of its windows, nor against the no of a person', () => {
+  for (const reason of ['Frozen', 'OutsideWindow', 'WindowInvalid', 'Rejected']) {
+    const answer = retried({ outcome: 'Failed' }, 'web-prod-3', [...PASSED, reason]);
+    assert.deepEqual(answer?.blockedBy, [gate(reason)]);
+    assert.equal(answer?.candidate?.digest, RUNS.digest, 'it waits for that');
+  }
+  assert.deepEqual(retried({ outcome: 'Failed' }, 'web-prod-3')?.blockedBy, []);
+});
+
+test('A20: what failed is tried once more, whoever had it enter, and asks no gate that it passed', () => {
   const byPolicy = retried({ outcome: 'Failed' }, 'web-prod-3');
   assert.equal(byPolicy?.candidate?.digest, RUNS.digest);
   const promoted = { promotion: 'hers', uid: 'u-0', by: 'olga' };

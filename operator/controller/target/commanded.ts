@@ -11,7 +11,7 @@ import {
 } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { demandsBefore } from '../../promote/gates/nothing-before.ts';
-import { leftAfterSkipping } from '../../promote/skipping.ts';
+import { leftAfterSkipping, leftForRetry } from '../../promote/skipping.ts';
 import {
   type Candidate,
   candidateKey,
@@ -138,16 +138,19 @@ function phaseOf(deployment: Deployment, current: Deployment | undefined): Promo
  * What a person asks to have promoted here, judged at this moment.
  *
  * @param all what waits, the wanted candidate among them
- * @param gatesOf what keeps one of them out
+ * @param gatesOf what keeps one of them out; `Outer`: without what the stage before shows
  */
 export function promotedIn(
   run: Run,
   all: readonly Waiting[],
   wanted: Pick<Candidate, 'id' | 'digest'> | undefined,
-  gatesOf: (one: Waiting) => readonly BlockedBy[],
+  gatesOf: (one: Waiting, which: 'All' | 'Outer') => readonly BlockedBy[],
 ): Promoted | undefined {
   const { waits: command } = commandedIn(run);
-  if (command?.type === 'Retry') return goesBackOnceMore(run, command) ? undefined : retriedIn(run, command);
+  if (command?.type === 'Retry')
+    return goesBackOnceMore(run, command)
+      ? undefined
+      : retriedIn(run, command, (one) => leftForRetry(gatesOf(one, 'Outer')));
   if (command?.type !== 'Promote') return undefined;
   const refusal = refusalOf(run, command);
   if (refusal !== undefined) return { command, blockedBy: [], refusal };
@@ -159,11 +162,11 @@ export function promotedIn(
   }
   if (follows(run) && wanted !== undefined && candidateKey(candidate) !== candidateKey(wanted))
     return { command, blockedBy: [], refusal: overwritten(run) };
-  return { command, candidate, blockedBy: leftAfterSkipping(gatesOf(candidate), command.skipGates) };
+  return { command, candidate, blockedBy: leftAfterSkipping(gatesOf(candidate, 'All'), command.skipGates) };
 }
 
-/** What failed is tried once more. It has entered before: no gate is asked. */
-function retriedIn(run: Run, command: Command): Promoted {
+/** What failed is tried once more. It has entered before: it waits for nothing but a better time, and the no of a person. */
+function retriedIn(run: Run, command: Command, blockedBy: (one: Waiting) => readonly BlockedBy[]): Promoted {
   const { record } = run.context;
   const { environment, about = '' } = command;
   const { deployment } = record;
@@ -180,7 +183,8 @@ function retriedIn(run: Run, command: Command): Promoted {
   if (!mayBeRetried(deployment))
     return refused(`Promotion ${about} has not failed in environment ${environment}.`);
   const asked = record.asks?.findLast((one) => one.digest === candidate.digest)?.asked ?? '';
-  return { command, candidate: { id: candidate.id, digest: candidate.digest, asked }, blockedBy: [] };
+  const one = { id: candidate.id, digest: candidate.digest, asked };
+  return { command, candidate: one, blockedBy: blockedBy(one) };
 }
 
 /** Nothing was begun for it. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../../promote/command.ts';
-import type { TargetRecord } from '../record/record.ts';
+import type { Decision } from '../../promote/gate.ts';
+import type { Deployment, TargetRecord } from '../record/record.ts';
 import { gatesOf } from './gates.ts';
 import type { Run } from './run.ts';
 import type { Findings } from './state.ts';
@@ -23,15 +24,22 @@ interface Given {
   readonly unknown?: string;
   /** What the target was made of, and cannot be listed any more. */
   readonly doubts?: Run['target']['doubts'];
+  /** What a person decided of what it is about, where one has to say yes. */
+  readonly decided?: Decision['decision'];
 }
 
 /** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
-function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, doubts }: Given) {
+function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, doubts, decided }: Given) {
   const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
   const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
+  const said = { uid: 'a-1', by: 'rita', groups: [], decision: decided, at: NOW };
   const run = {
     parts: {
+      approvals: {
+        admission: { is: 'Enforced', since: new Date(0) },
+        unused: () => (decided === undefined ? [] : [said]),
+      },
       commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
       openings: {},
     },
@@ -41,7 +49,7 @@ function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, do
       environment: 'prod',
       governance: { is: 'Free' },
       settings: { mode: 'Automatic' },
-      gates: {},
+      gates: decided === undefined ? {} : { approvals: { required: 1 } },
       freezes: [],
       doubts,
     },
@@ -68,6 +76,14 @@ test('D12, A26: a rollback holds from when it was accepted: nothing newer enters
     [],
     'what was answered is what the record says',
   );
+});
+
+test('A20, S14: what failed is begun anew by no Retry while the no of a person stands, and asks nobody for a yes', () => {
+  const deployment = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as Deployment;
+  const retry = { type: 'Retry', about: 'web-prod-3', wanted: OLD, record: { deployment } } as const;
+  assert.deepEqual(keptOutBy({ ...retry, decided: 'Reject' }), ['Rejected']);
+  assert.deepEqual(keptOutBy({ ...retry, decided: 'Approve' }), []);
+  assert.deepEqual(keptOutBy({ ...retry, type: 'Resume', decided: 'Reject' }), [], 'what runs goes on');
 });
 
 test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer enters; what runs, or is held, is told nothing of it', () => {

@@ -108,8 +108,16 @@ function entryOf(run: Run, digest: string | undefined): Entry {
         : [{ whose, field: `${field}.windows`, opening: parts.openings.at(windows, now) }],
     ),
     dependencies: dependenciesIn(environment, application, parts),
-    approvals: approvalsOf(run, all, digest),
+    approvals: [...approvalsOf(run, all, digest), ...nosToRetry(run, all, digest)],
   };
+}
+
+/** Of what failed, and a person has tried once more, nobody is asked for a yes; a no that was given since holds it back. */
+function nosToRetry(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
+  if (digest === undefined || run.context.record.deployment?.candidate.digest !== digest) return [];
+  if (commandedIn(run).waits?.type !== 'Retry') return [];
+  const proven = decidedOf(run, all, digest).filter(({ admission }) => admission.is === 'Enforced');
+  return proven.map((one) => ({ ...one, gate: { ...one.gate, required: 0 } }));
 }
 
 interface GatesOf {
@@ -150,13 +158,19 @@ export async function knowApprovals({ parts, target, context }: Run): Promise<vo
 }
 
 /** None where the manifests entered already: what runs is not asked about again, and a retry is no entry. */
-function approvalsOf(
+function approvalsOf(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
+  const { deployment } = run.context.record;
+  const hasEntered = digest !== undefined && deployment?.candidate.digest === digest;
+  return hasEntered ? [] : decidedOf(run, all, digest);
+}
+
+/** What was decided of manifests, for each gate that wants that. */
+function decidedOf(
   { parts, application: { metadata }, target, context }: Run,
   all: readonly GatesOf[],
   digest: string | undefined,
 ): readonly ApprovalsOf[] {
-  const { deployment, used = [] } = context.record;
-  if (digest !== undefined && deployment?.candidate.digest === digest) return [];
+  const { used = [] } = context.record;
   const usedUp = new Set(used.map(({ approval }) => approval));
   const { waits } = commandedIn({ parts, target, context });
   const requester = waits?.type === 'Promote' ? waits.by : undefined;

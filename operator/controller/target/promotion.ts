@@ -56,8 +56,10 @@ export function promotionOf(
       ? undefined
       : { id: candidate.id, digest: candidate.digest, asked };
   const promoted = (all: readonly Waiting[]) =>
-    promotedIn(run, all, candidate, (one) =>
-      blockedByFor(situation, choosableAs(run, situation, one, outerGates(one.digest))),
+    promotedIn(run, all, candidate, (one, which) =>
+      which === 'Outer'
+        ? outerGates(one.digest)
+        : blockedByFor(situation, choosableAs(run, situation, one, outerGates(one.digest))),
     );
   const last = waiting.at(-1);
   const parked = last === undefined || last.asked !== asked ? undefined : candidateKey(last);
