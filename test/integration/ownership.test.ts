@@ -284,7 +284,8 @@ test('two Applications never fight over one object', async (t) => {
         }
         const owner = reasons['Synced'];
         assert.deepEqual(Object.keys(reasons).sort(), ['NotOwned', 'Synced'], JSON.stringify(reasons));
-        assert.match(messages[0] ?? '', new RegExp(`belongs to Application ${stage.namespace}/${owner},`));
+        const told = `(belongs to|is being made by) Application ${stage.namespace}/${owner},`;
+        assert.match(messages[0] ?? '', new RegExp(told));
         assert.equal((await live('configmap', `both-${pair}`))?.data?.['by'], owner);
       }
     },
