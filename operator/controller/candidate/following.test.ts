@@ -98,8 +98,9 @@ test('A15: 1,000 Applications whose branches are gone among 5,000 hold up nobody
 
 const FEWER = 60;
 
-test('A3: of 60 Applications of one repository the one that a commit changes is woken, the others one by one after that', async (t) => {
-  const paths = Array.from({ length: FEWER }, (_, index) => `apps/${index}`);
+/** So many Applications that follow HEAD of one repository, each with a folder of its own there. */
+async function followFolders(t: TestContext, count: number) {
+  const paths = Array.from({ length: count }, (_, index) => `apps/${index}`);
   const git = await createRepository({
     files: {
       'shared.yaml': 's: 1\n',
@@ -136,7 +137,13 @@ test('A3: of 60 Applications of one repository the one that a commit changes is 
   };
   const [repository] = await Promise.all(looks.map(look));
   assert.ok(repository !== undefined);
-  await eventually(() => woken.length === FEWER, { describe: 'the first look at the refs' });
+  await eventually(() => woken.length === count, { describe: 'the first look at the refs' });
+  const wakeOf = (key: string) => woken.find(([one]) => one === key)?.[1];
+  return { git, following, repository, looks, look, woken, wakeOf, signal };
+}
+
+test('A3: of 60 Applications of one repository the one that a commit changes is woken, the others one by one after that', async (t) => {
+  const { git, following, repository, looks, woken, wakeOf, signal } = await followFolders(t, FEWER);
   const commit = async (files: Record<string, string>) => {
     woken.length = 0;
     await git.commit(files);
@@ -149,7 +156,6 @@ test('A3: of 60 Applications of one repository the one that a commit changes is 
 
   await commit({ 'apps/37/a.yaml': 'a: 2\n' });
   const others = woken.filter(([key]) => key !== 'shop/app-37' && key !== 'shop/app-0');
-  const wakeOf = (key: string) => woken.find(([one]) => one === key)?.[1];
   assert.deepEqual(wakeOf('shop/app-37'), { rank: 'First' });
   assert.deepEqual(wakeOf('shop/app-0'), { rank: 'InTurn' }, 'what it reads is not known');
   assert.equal(others.length, FEWER - 2);
@@ -169,4 +175,29 @@ test('A3: of 60 Applications of one repository the one that a commit changes is 
   await following.resolve(fifth, repository, 'look now', signal);
   await eventually(() => woken.length === FEWER - 1, { describe: 'the others to be woken' });
   assert.equal(wakeOf('shop/app-5'), undefined);
+});
+
+test('A3: the first push to a ref that an Application follows from now on is no move from where the former one was', async (t) => {
+  const { git, following, repository, looks, look, woken, wakeOf } = await followFolders(t, 12);
+  await git.branch('release');
+  const changed = { 'apps/0/a.yaml': 'a: 2\n' };
+  await git.commit(changed);
+  await repository.poll();
+  await eventually(() => woken.length === 2 * looks.length, { describe: 'all to be woken' });
+  const [first] = looks;
+  assert.ok(first !== undefined);
+  const ref = { branch: 'release' };
+  const { spec } = first.application;
+  await look({
+    ...first,
+    application: { ...first.application, spec: { ...spec, source: { ...spec.source, ref } } },
+    target: { ...first.target, overlay: { ...first.target.overlay, ref } },
+  });
+  following.followers.noteRead(first.target.name, 'c-1', [first.target.overlay.path]);
+  woken.length = 0;
+  // By this it is as HEAD is.
+  await git.commit(changed, { branch: 'release' });
+  await repository.poll();
+  await eventually(() => wakeOf('shop/app-0') !== undefined, { describe: 'it to be woken' });
+  assert.deepEqual(wakeOf('shop/app-0'), { rank: 'First' });
 });

@@ -117,12 +117,18 @@ export class Following {
   /** Throws TowpathError where the credential is missing or wrong. */
   follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
     const { source } = input.application.spec;
-    this.#refs.set(input.key, refsOf(input.application));
+    const refs = refsOf(input.application);
+    const isSame = isDeepStrictEqual(this.#refs.get(input.key), refs);
+    this.#refs.set(input.key, refs);
     const access = this.#access(input, contents);
     const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
     const interval = parseDuration(source.interval);
     const existing = this.#subscriptions.get(input.key);
-    if (existing?.access === digest && existing.interval === interval) return existing.repository;
+    if (existing?.access === digest && existing.interval === interval) {
+      // Where those are that it followed before says nothing of how these move.
+      if (!isSame) existing.states = this.#knownStates(input.key, existing.repository);
+      return existing.repository;
+    }
     // Should the watch fail, nothing is watched any more: what was valid before is to be watched anew.
     this.#subscriptions.delete(input.key);
     const notice = () => this.#notice(input.key);
@@ -131,10 +137,14 @@ export class Following {
     );
     const name = this.#options.nameOf(access.url) ?? access.url;
     const since = performance.now();
-    // What is known of it already, who follows it from now on sees by itself.
-    const states = repository.advertisement === undefined ? undefined : this.#statesOf(input.key, repository);
+    const states = this.#knownStates(input.key, repository);
     this.#subscriptions.set(input.key, { access: digest, interval, repository, since, name, notice, states });
     return repository;
+  }
+
+  /** What is known of it already, who follows it from now on sees by itself. */
+  #knownStates(key: string, repository: Repository): RefState[] | undefined {
+    return repository.advertisement === undefined ? undefined : this.#statesOf(key, repository);
   }
 
   #statesOf(key: string, repository: Repository): RefState[] {
