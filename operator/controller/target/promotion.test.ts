@@ -7,7 +7,7 @@ import type { InStage } from '../../promote/governance.ts';
 import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { passedBy } from './actions/begin.ts';
 import { Evidence } from './evidence.ts';
-import { promotionOf } from './promotion.ts';
+import { isWaitedFor, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
@@ -71,7 +71,10 @@ function keptOutOfUs({ eu = {}, staging = {}, soakMs, hasChecks, isDemanded }: L
   const run = {
     parts: {
       commands: { given: () => [] },
-      store: { recordsOf: () => records, candidatesOf: () => [] },
+      store: {
+        recordsOf: () => records,
+        candidatesOf: ({ environment }: { environment: string }) => [candidateIn(environment)],
+      },
       evidence,
       specifiedTargets: () => [],
     },
@@ -91,7 +94,13 @@ const WENT_ON = {
   deployment: { ...recordIn('staging', {}).deployment, candidate: candidateIn('newer') },
 } as Partial<TargetRecord>;
 const FAILED = { rejected: [{ digest: digestIn('staging'), why: 'It failed.', at: NOW.toISOString() }] };
+/** By the name that it had before. */
+const FAILED_BEFORE = {
+  inherited: true,
+  rejected: [{ ...FAILED.rejected[0], digest: digestIn('former'), candidate: 'sha256:id' }],
+} as Partial<TargetRecord>;
 const SOAKED = { soak: { digest: digestIn('staging'), ms: 2 * HOUR } };
+const SOAKING = { soak: { digest: digestIn('staging'), ms: 0, since: NOW.toISOString() } };
 const SHOWN = { passed: { ...PASSED.passed, soakMs: HOUR, checks: [smoke.template] } } as const;
 const NOT_STAGING = [/^Order: It has not passed stage staging of PromotionPolicy line/];
 
@@ -99,6 +108,11 @@ const LINES: readonly [string, Line, readonly RegExp[]][] = [
   ['got it by its gates', { eu: PASSED }, []],
   ['got it by its gates, and staging has gone on', { eu: PASSED, staging: WENT_ON }, []],
   ['got it by its gates, and staging rejected it since', { eu: PASSED, staging: FAILED }, NOT_STAGING],
+  [
+    'got it by its gates, and staging rejected it under another name',
+    { eu: PASSED, staging: FAILED_BEFORE },
+    NOT_STAGING,
+  ],
   ['got it past its gates', { staging: WENT_ON }, NOT_STAGING],
   ['got it past its gates, and staging passed it', {}, []],
   ['got it past its gates, and staging rejected it', { staging: FAILED }, NOT_STAGING],
@@ -161,6 +175,46 @@ for (const [what, line, reasons] of LINES)
     assert.equal(kept.length, reasons.length, kept.join('\n'));
     for (const [index, words] of reasons.entries()) assert.match(kept[index] ?? '', words);
   });
+
+test('D12: what was rejected under another name is waited for by nobody, nor stayed on', () => {
+  const waiting = [{ id: 'sha256:id', digest: digestIn('us'), asked: ASKED }];
+  const us = { ...newRecord(identityOf('us')), waiting };
+  const staging = { ...recordIn('staging', { id: 1 }), ...SOAKING };
+  assert.equal(isWaitedFor([us], staging), true);
+  assert.equal(isWaitedFor([{ ...us, ...FAILED_BEFORE }], staging), false);
+  assert.match(keptOutOfStaging(staging, us).join(), /^Soak/);
+  assert.deepEqual(keptOutOfStaging({ ...staging, ...FAILED_BEFORE }, us), []);
+});
+
+/** What keeps something newer out of staging, which has been out of sight for no time. */
+function keptOutOfStaging(record: TargetRecord, us: TargetRecord): readonly string[] {
+  const evidence = new Evidence(() => undefined);
+  const governance: InStage = {
+    is: 'InStage',
+    policy: 'line',
+    stage: 'staging',
+    soakedMs: HOUR,
+    isFollowed: true,
+  };
+  const candidatesOf = () => [candidateIn('staging')];
+  const run = {
+    parts: {
+      commands: { given: () => [] },
+      store: { recordsOf: () => [record, us], candidatesOf },
+      evidence,
+      specifiedTargets: () => [],
+    },
+    application: { metadata: { name: 'web' } },
+    target: { ...identityOf('staging'), governance, settings: { mode: 'Automatic', timeoutMs: HOUR } },
+    context: { record, now: () => NOW, store: { candidatesOf } },
+    underWay: { asked: ANOTHER },
+  } as unknown as Run;
+  const found = {
+    sight: { unseen: new Error('away') },
+    wanted: { candidate: candidateIn('newer') },
+  } as unknown as Findings;
+  return promotionOf(run, found, () => []).blockedBy.map(({ reason }) => reason);
+}
 
 /** What a deployment that begins in eu says that it passed. */
 function passedWith(

@@ -166,7 +166,7 @@ function staysOnWhatSoaks(run: Run, found: Findings): readonly BlockedBy[] {
   const { soak, deployment } = record;
   if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak === undefined) return [];
   if (deployment?.candidate.digest !== soak.digest) return [];
-  if (rejectionOf(record.rejected, soak.digest) !== undefined) return [];
+  if (hasRejected(parts, record, soak.digest)) return [];
   const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
   if (!isWaitedFor(others, record)) return [];
   const { policy, soakedMs: neededMs } = governance;
@@ -223,7 +223,8 @@ export function isWaitedFor(others: readonly TargetRecord[], record: TargetRecor
   const digest = record.deployment?.candidate.digest;
   return others.some((other) =>
     waitingBeside(other).some(
-      (one) => cameTo(record, one.asked) === digest && rejectionOf(other.rejected, one.digest) === undefined,
+      (one) =>
+        cameTo(record, one.asked) === digest && rejectionOf(other.rejected, one.digest, one.id) === undefined,
     ),
   );
 }
@@ -257,7 +258,7 @@ function evidenceFor(run: Run, asked: string): readonly Shows[] {
   const records = parts.store.recordsOf(target.application);
   const of = (environment: string, soakMs: number): Shows => {
     const record = records.find((one) => one.target.environment === environment);
-    const is = shows(record, parts.evidence.of(target, environment), asked);
+    const is = shows(parts, record, parts.evidence.of(target, environment), asked);
     if (is === 'Verifies') return { environment, is, ...verified(run, environment, record) };
     return { environment, ...soaked(is, record, soakMs, context.now()) };
   };
@@ -299,16 +300,28 @@ function verified(
   return verifiedAt === undefined ? {} : { verifiedAt };
 }
 
-function shows(record: TargetRecord | undefined, shown: Shown | undefined, asked: string): Shows['is'] {
+function shows(
+  parts: Run['parts'],
+  record: TargetRecord | undefined,
+  shown: Shown | undefined,
+  asked: string,
+): Shows['is'] {
   const digest = record && cameTo(record, asked);
-  const { deployment, rejected } = record ?? {};
-  if (digest === undefined) return 'NotSeen';
-  if (rejectionOf(rejected, digest) !== undefined) return 'Rejected';
+  if (record === undefined || digest === undefined) return 'NotSeen';
+  const { deployment } = record;
+  if (hasRejected(parts, record, digest)) return 'Rejected';
   if (deployment?.candidate.digest !== digest) return 'RunsAnother';
   if (shown === undefined || shown.health === 'Unknown') return 'OutOfSight';
   const isThrough = deployment.outcome === 'Succeeded' && shown.digest === digest;
   if (!isThrough || shown.health !== 'Healthy') return 'NotHealthy';
   return deployment.verify === undefined || shown.verify === 'Passed' ? 'Passed' : 'Verifies';
+}
+
+/** What was said of another target's manifests, whose place it took, it knows by their candidate. */
+function hasRejected({ store }: Run['parts'], record: TargetRecord, digest: string): boolean {
+  const inherited = record.inherited === true ? store.candidatesOf(record.target) : [];
+  const id = inherited.find((one) => one.digest === digest)?.id;
+  return rejectionOf(record.rejected, digest, id) !== undefined;
 }
 
 /** Those that a promoted target comes after. */
