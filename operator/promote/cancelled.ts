@@ -31,9 +31,13 @@ export function withCancelled(before: Cancelled | undefined, one: TakenBack): Ca
 }
 
 /** These manifests are wanted again. */
-export function withoutCancelled(before: Cancelled | undefined, digest: string): Cancelled | undefined {
-  if (cancelledOf(before, digest) === undefined) return before;
-  const [newest, ...earlier] = allOf(before).filter((one) => one.digest !== digest);
+export function withoutCancelled(
+  before: Cancelled | undefined,
+  digest: string,
+  candidate?: string,
+): Cancelled | undefined {
+  if (cancelledOf(before, digest, candidate) === undefined) return before;
+  const [newest, ...earlier] = allOf(before).filter((one) => !isAbout(one, digest, candidate));
   if (newest === undefined) return undefined;
   return earlier.length === 0 ? newest : { ...newest, earlier };
 }
@@ -43,9 +47,11 @@ export function cancelledOf(
   digest: string | undefined,
   candidate?: string,
 ): TakenBack | undefined {
-  return allOf(cancelled).find(
-    (one) => one.digest === digest || (one.candidate !== undefined && one.candidate === candidate),
-  );
+  return allOf(cancelled).find((one) => isAbout(one, digest, candidate));
+}
+
+function isAbout(one: TakenBack, digest: string | undefined, candidate: string | undefined): boolean {
+  return one.digest === digest || (one.candidate !== undefined && one.candidate === candidate);
 }
 
 function allOf(cancelled: Cancelled | undefined): readonly TakenBack[] {

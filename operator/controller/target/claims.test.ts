@@ -59,3 +59,15 @@ test("D5: what a deployment that ended, or could not be begun, was to make is no
   claims.take(target('one'), [object('web')]);
   claims.take(target('one'), [object('web')]);
 });
+
+test('D5: what an earlier process began claims once what it has not made yet, or is refused itself', () => {
+  const { claims, deployments } = newClaims();
+  deployments.set('shop/one/default', { applied: false });
+  claims.takeUp(target('one'), [object('web'), object('own')]);
+  assert.throws(() => claims.take(target('two'), [object('web')]), /Application shop\/one/);
+  claims.settle('shop/one/default');
+  claims.takeUp(target('one'), []);
+  assert.throws(() => claims.take(target('two'), [object('web')]), /Application shop\/one/);
+  claims.take(target('three'), [object('other')]);
+  assert.throws(() => claims.takeUp(target('four'), [object('other')]), /Application shop\/three/);
+});

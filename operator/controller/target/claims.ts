@@ -19,8 +19,8 @@ export interface ClaimsOptions {
 
 /**
  * Which objects are made by deployments that are under way: what is not there yet nothing in the cluster says of, and two that
- * begin at once would each get a part of what both have in Git. In memory, since what one of them made before the process
- * ended is marked.
+ * begin at once would each get a part of what both have in Git. In memory: what one of them made before the process ended is
+ * marked, and what it has not made yet is claimed anew where it goes on.
  */
 export class Claims {
   readonly #options: ClaimsOptions;
@@ -56,6 +56,13 @@ export class Claims {
     this.#byTarget.set(name, claim);
   }
 
+  /** The same of what an earlier process began, and this one goes on with: once. */
+  takeUp(target: Pick<Target, 'id' | 'name' | 'cluster' | 'takesOver'>, objects: readonly ObjectId[]): void {
+    if (this.#byTarget.has(target.name)) return;
+    this.take(target, objects);
+    this.begun(target.name);
+  }
+
   begun(target: string): void {
     const claim = this.#byTarget.get(target);
     if (claim !== undefined) claim.isBegun = true;
@@ -85,6 +92,6 @@ function madeByAnother(target: string, object: ObjectId): TowpathError {
   return notOwned(
     object,
     `is being made by Application ${applicationOf(target)}, which has it in Git, too`,
-    'Remove it from one of the two: nothing was written here.',
+    'Remove it from one of the two: nothing is written here meanwhile.',
   );
 }

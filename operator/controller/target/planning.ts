@@ -1,6 +1,6 @@
 import type { PlannedApply } from '../../manifest/applied.ts';
 import type { LiveObject } from '../../manifest/live.ts';
-import { groupKind, idOf, type Manifest, objectKey } from '../../manifest/manifest.ts';
+import { groupKind, idOf, type Manifest, type ObjectId, objectKey } from '../../manifest/manifest.ts';
 import { ignoredPaths, REPLICAS } from '../../plan/ignore.ts';
 import { waves } from '../../plan/order.ts';
 import { type KeptObject, type Plan, type PlanInput, planObjects, planRemoval } from '../../plan/plan.ts';
@@ -17,6 +17,11 @@ export function applyingOf({ trigger }: Pick<Deployment, 'trigger'>): Applying {
 }
 
 const DEFINITION = 'apiextensions.k8s.io/CustomResourceDefinition';
+
+/** Whether it is a part of what is applied. */
+export function isApplied(object: ObjectId, applying: Applying): boolean {
+  return applying === 'All' || groupKind(object) !== DEFINITION;
+}
 
 /** So many objects are planned before others may have a turn. */
 const PIECE = 100;
@@ -42,7 +47,7 @@ export class Planning {
   ) {
     this.objects = objects;
     this.#applying = applying;
-    this.waves = waves(objects.filter((object) => this.#isApplied(object)));
+    this.waves = waves(objects.filter((object) => isApplied(object, this.#applying)));
     this.#context = context;
     this.#ignored = ignored;
   }
@@ -104,7 +109,7 @@ export class Planning {
     for (let from = 0; from < objects.length; from += PIECE) {
       const pause = this.#context.slices.pause();
       if (pause !== undefined) await pause;
-      const piece = objects.slice(from, from + PIECE).filter((object) => this.#isApplied(object));
+      const piece = objects.slice(from, from + PIECE).filter((object) => isApplied(object, this.#applying));
       applies.push(...planObjects(piece, this.#input()));
     }
     return applies;
@@ -112,15 +117,11 @@ export class Planning {
 
   /** What is left as it is, although it differs. */
   leftAlone(): readonly KeptObject[] {
-    const left = this.objects.filter((object) => !this.#isApplied(object));
+    const left = this.objects.filter((object) => !isApplied(object, this.#applying));
     return planObjects(left, this.#input()).map(({ manifest }) => ({
       object: idOf(manifest),
       reason: 'Going back leaves a definition as it is: what is stored of its kind may need it so.',
     }));
-  }
-
-  #isApplied(object: Manifest): boolean {
-    return this.#applying === 'All' || groupKind(object) !== DEFINITION;
   }
 
   /** The same just before it is sent: what an autoscaler scaled that was not seen until now keeps its replicas. */

@@ -20,7 +20,14 @@ import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { displacedBy } from './displaced.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
-import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import {
+  beginning,
+  noteAccount,
+  replaceDeployment,
+  withKinds,
+  writeAhead,
+  writeAheadAlone,
+} from './write-ahead.ts';
 
 /**
  * Begins a deployment: what it is about to write, and the manifests, are recorded before the first write.
@@ -68,27 +75,11 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   };
   // Of what runs before it.
   const changes = knownChanges(run, candidate);
-  await writeAheadAlone(run, change, { candidate, manifests });
+  await writeAheadAlone(run, manifests.objects, change, { candidate, manifests });
   parts.approvals.markUsed(context.record.used ?? []);
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
   return { type: 'Begun', ...(changes === undefined ? {} : { changes }) };
-}
-
-/** Nobody else is making what it is about to make. */
-async function writeAheadAlone(
-  { context, parts: { claims }, target }: Run,
-  change: (record: TargetRecord) => void,
-  accepted: { candidate: Candidate; manifests: Manifests },
-): Promise<void> {
-  claims.take(target, accepted.manifests.objects);
-  try {
-    await writeAhead(context, change, accepted);
-  } catch (error) {
-    claims.release(target.name);
-    throw error;
-  }
-  claims.begun(target.name);
 }
 
 /** What a person promotes is rejected and held back no more. */

@@ -14,7 +14,14 @@ import type { Outcome, TargetState } from '../state.ts';
 import { displacedBy, rejectedWithout } from './displaced.ts';
 import { judgeManifests } from './judge.ts';
 import { takeBack, waitAgain } from './take-back.ts';
-import { beginning, noteAccount, replaceDeployment, withKinds, writeAhead } from './write-ahead.ts';
+import {
+  beginning,
+  noteAccount,
+  replaceDeployment,
+  withKinds,
+  writeAhead,
+  writeAheadAlone,
+} from './write-ahead.ts';
 
 /**
  * Goes back to what a person names, or, where what entered failed or is taken back, to what passed there last: by the
@@ -138,7 +145,7 @@ async function beginBack(
       : { promoted: { promotion: asked.promotion, uid: asked.uid, by: asked.by } }),
   };
   const left = record.deployment;
-  await writeAhead(context, (changed) => {
+  await writeAheadAlone(run, planning.waves.flat(2), (changed) => {
     const { environment } = target;
     const back = `Environment ${environment} goes back to revision ${shortRevision(candidate.revision, candidate.ref)}.`;
     if (asked?.type === 'Cancel') takeBack(changed, asked, back, deployment.startedAt);
@@ -148,7 +155,7 @@ async function beginBack(
     noteAccount(changed, target);
     changed.kinds = withKinds(changed, manifests);
     if (asked?.type === 'Rollback') {
-      const others = withoutCancelled(changed.cancelled, candidate.digest);
+      const others = withoutCancelled(changed.cancelled, candidate.digest, candidate.id);
       if (others === undefined) delete changed.cancelled;
       else changed.cancelled = others;
       changed.hold = holdOf(context, asked);
@@ -171,11 +178,11 @@ function rejectedBy(
   { rejected = [] }: TargetRecord,
   { by, promotion, reason }: Command,
   left: Deployment | undefined,
-  { candidate: { digest }, startedAt }: Deployment,
+  { candidate: { digest, id }, startedAt }: Deployment,
 ): NonNullable<TargetRecord['rejected']> {
-  const wanted = withoutRejection(rejected, digest);
+  const wanted = withoutRejection(rejected, digest, id);
   if (left === undefined || left.candidate.digest === digest) return wanted;
-  if (rejectionOf(wanted, left.candidate.digest) !== undefined) return wanted;
+  if (rejectionOf(wanted, left.candidate.digest, left.candidate.id) !== undefined) return wanted;
   const because = reason === '' ? '' : `: ${reason}`;
   const why = `${by} went back from it by Promotion ${promotion}${because}.`;
   return withRejection(wanted, { digest: left.candidate.digest, why, at: startedAt });

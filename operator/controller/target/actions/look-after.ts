@@ -1,4 +1,5 @@
 import { isInPrinciple } from '../../../apply/classify.ts';
+import type { ObjectId } from '../../../manifest/manifest.ts';
 import type { Deployment } from '../../record/record.ts';
 import { advance as advanceDeployment, repair as repairDeployment } from '../deploy/deploy.ts';
 import { refuseOutside } from '../deploy/out-of-bounds.ts';
@@ -10,6 +11,7 @@ import {
   isUndisturbed,
   saveChanges,
 } from '../deploy-context.ts';
+import { applyingOf, isApplied } from '../planning.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { explainForbidden } from '../words/forbidden.ts';
@@ -40,9 +42,24 @@ export async function advance(run: Run, state: TargetState): Promise<Outcome> {
   const deployment = deploymentOf(context);
   const manifests = await manifestsOf(run, state, deployment.candidate);
   refuseOutside(context.access, manifests.objects);
+  claimWhatIsToCome(run, deployment, manifests.objects);
   const result = await advanceDeployment(context, deployment, manifests);
   await noteEnd(context, deployment, result);
   return { type: 'LookedAfter', lookedAfter: { how: 'Advanced', result } };
+}
+
+/** Of what an earlier process began, nobody else makes what it has not made yet. */
+function claimWhatIsToCome(
+  { parts, target }: Run,
+  deployment: Deployment,
+  objects: readonly ObjectId[],
+): void {
+  if (deployment.applied || deployment.outcome !== undefined) return;
+  const applying = applyingOf(deployment);
+  parts.claims.takeUp(
+    target,
+    objects.filter((object) => isApplied(object, applying)),
+  );
 }
 
 /** What was applied of a deployment that failed for good is still enforced. */

@@ -1,4 +1,5 @@
 import { type Application, environmentOf } from '../../../api/v1alpha1/application.ts';
+import type { ObjectId } from '../../../manifest/manifest.ts';
 import {
   type Candidate,
   type Deployment,
@@ -84,15 +85,18 @@ export function withKinds({ kinds }: TargetRecord, manifests: Manifests): Target
   return kindsOf([...kinds.map((kind) => ({ ...kind, name: '' })), ...manifests.objects, ...manifests.hooks]);
 }
 
+type Change = (record: TargetRecord) => void;
+
+interface Accepted {
+  readonly candidate: Candidate;
+  readonly manifests: Manifests;
+}
+
 /**
  * Changes the record and writes it, with a candidate that is accepted by that; where the write fails, the record is what it was:
  * nothing runs ahead of it.
  */
-export async function writeAhead(
-  context: DeployContext,
-  change: (record: TargetRecord) => void,
-  accepted?: { candidate: Candidate; manifests: Manifests },
-): Promise<void> {
+export async function writeAhead(context: DeployContext, change: Change, accepted?: Accepted): Promise<void> {
   const { record, store, signal } = context;
   const before = { ...record };
   change(record);
@@ -102,4 +106,25 @@ export async function writeAhead(
     putBack(record, before);
     throw error;
   }
+}
+
+/**
+ * The same of a deployment that begins, and is about to make these objects: nobody else is making one of them.
+ *
+ * @throws TowpathError where somebody is: then nothing is written
+ */
+export async function writeAheadAlone(
+  { context, parts: { claims }, target }: Pick<Run, 'context' | 'parts' | 'target'>,
+  objects: readonly ObjectId[],
+  change: Change,
+  accepted?: Accepted,
+): Promise<void> {
+  claims.take(target, objects);
+  try {
+    await writeAhead(context, change, accepted);
+  } catch (error) {
+    claims.release(target.name);
+    throw error;
+  }
+  claims.begun(target.name);
 }
