@@ -123,6 +123,7 @@ export class ApplicationController {
       evidence: new Evidence((target) => this.#targets.look(target)),
       openings: new Openings(),
       claims: new Claims({ recordOf: (target) => this.#parts.store.get(target) }),
+      identityOf: (application, environment) => options.targets.named(application, environment),
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       onChecked: options.onChecked,

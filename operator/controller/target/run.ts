@@ -13,7 +13,7 @@ import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
-import type { PlacedTarget, SpecifiedTarget, Target } from '../record/target.ts';
+import type { PlacedTarget, SpecifiedTarget, Target, TargetIdentity } from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { ApprovalsView } from './approvals-view.ts';
 import type { Claims } from './claims.ts';
@@ -53,6 +53,8 @@ export interface Parts {
   /** Until when a process led before this one: what it saw counts until then. Undefined where nobody knows. */
   ledUntil(): Date | undefined;
   claims: Claims;
+  /** The target in that environment of an Application, whether there is one or not: with the id that this installation gives it. */
+  identityOf(application: string, environment: string): TargetIdentity;
   /** All targets that an Application asks for. */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */
@@ -174,11 +176,16 @@ function holderOf(parts: Parts, object: LiveObject): 'Holds' | 'Left' | 'Unknown
 
 /**
  * Whether it keeps the marks of an environment that its Application, which is here, neither names nor tells of: a person had it
- * let go where that could not be reached (towpath.dev/abandon).
+ * let go where that could not be reached (towpath.dev/abandon). An installation at another home may have an Application of that
+ * name, too, in the same cluster: by its id it is told apart.
  */
-function isLetGo({ lookup, specifiedTargets }: Parts, { owner }: LiveObject): boolean {
+function isLetGo(
+  { lookup, specifiedTargets, identityOf }: Parts,
+  { owner, target: id }: LiveObject,
+): boolean {
   const [target = ''] = owner.split(' ');
   const [namespace = '', name = '', environment = ''] = target.split('/');
+  if (identityOf(`${namespace}/${name}`, environment).id !== id) return false;
   const application = lookup(namespace, name);
   if (application === undefined || environmentOf(application.status, environment) !== undefined) return false;
   return specifiedTargets(`${namespace}/${name}`).every((one) => one.environment !== environment);

@@ -53,6 +53,7 @@ function partsOf({ records = {}, objects = [], isForbidden, application }: Given
     store,
     clusterOf: () => ({ inventory }),
     lookup: () => application,
+    identityOf: (_application: string, environment: string) => identity(environment),
     specifiedTargets: () => [GREEN],
   } as unknown as Parts;
 }
@@ -77,9 +78,11 @@ test('B4: a target that nothing may be done in ends when who takes its place has
   assert.equal(await howFar({ records: { green: applied } }), undefined, 'what is not recorded');
 });
 
+const holderOf = (given: Given, object: LiveObject) =>
+  accessOf(partsOf(given), GREEN, new AbortController().signal).holderOf(object);
+
 test('D11: what keeps the marks of an environment that its Application neither names nor tells of was let go of; of others nobody knows', () => {
-  const holder = (given: Given, environment: string) =>
-    accessOf(partsOf(given), GREEN, new AbortController().signal).holderOf(live('web', environment));
+  const holder = (given: Given, environment: string) => holderOf(given, live('web', environment));
   const application = { status: { environments: [{ name: 'red' }] } };
   assert.equal(holder({ application }, 'blue'), 'Left');
   assert.equal(holder({ application }, 'red'), 'Unknown', 'its record may be lost');
@@ -87,4 +90,10 @@ test('D11: what keeps the marks of an environment that its Application neither n
   assert.equal(holder({}, 'blue'), 'Unknown', 'an Application that is not here');
   assert.equal(holder({ application, records: { blue: {} } }, 'blue'), 'Holds', 'it is about to deploy');
   assert.equal(holder({ application, records: { blue: applied } }, 'blue'), 'Left', 'no more in Git');
+});
+
+test("D11: what an installation at another home applied for an Application of the same name is that one's, whatever it names here", () => {
+  const application = { status: { environments: [{ name: 'red' }] } };
+  const ofOther = { ...live('web', 'blue'), target: 'of another installation' };
+  assert.equal(holderOf({ application }, ofOther), 'Unknown');
 });
