@@ -280,8 +280,10 @@ export class ListWatch<T> {
     this.#waiting.clear();
     this.#isAnew = false;
     this.#isInDoubt = false;
+    // Before anybody is told: who hears that all was listed asks at once what is known.
+    const wasStale = this.#staleness.listed();
     this.#tell(() => this.#options.onListed?.());
-    if (this.#staleness.listed()) this.#tell(() => this.#options.onStale?.());
+    if (wasStale) this.#tell(() => this.#options.onStale?.());
   }
 
   /** The entry that is kept already where nothing changed or `reduce` fails, so that no event comes of it. */

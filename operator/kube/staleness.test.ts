@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { Slices } from '../observe/event-loop-slices.ts';
+import type { KubeClient } from './client.ts';
 import { ApiError, UnreachableError } from './errors.ts';
+import { ListWatch } from './list-watch.ts';
 import { Staleness } from './staleness.ts';
 
 const FORBIDDEN = new ApiError(403, 'Forbidden', 'environments is forbidden');
@@ -38,4 +41,36 @@ test('A1: a watch that came about in between begins anew, and what was too old i
   assert.equal(staleness.listed(), true);
   assert.equal(staleness.error, undefined);
   assert.equal(staleness.listed(), false);
+});
+
+test('A1: who hears that all was listed again finds it known in that very turn', async (t) => {
+  let now = performance.now();
+  t.mock.method(performance, 'now', () => now);
+  const known = Promise.withResolvers<void>();
+  const client = {
+    slices: new Slices(),
+    silenceMs: 60_000,
+    listPage: () => Promise.resolve({ items: [], resourceVersion: '1', continue: '' }),
+    watch: () => {
+      now += 20_000;
+      return Promise.reject(FORBIDDEN);
+    },
+  } as unknown as KubeClient;
+  const told: string[] = [];
+  const tell = (what: string) => {
+    told.push(`${what}: ${watch.stale === undefined ? 'known' : 'too old'}`);
+    if (told.length === 4) known.resolve();
+  };
+  const watch: ListWatch<undefined> = new ListWatch<undefined>({
+    client,
+    resource: { group: '', version: 'v1', plural: 'configmaps' },
+    reduce: () => undefined,
+    onListed: () => tell('Listed'),
+    onStale: () => tell('Stale'),
+    random: () => 0,
+  });
+  watch.start();
+  await known.promise;
+  await watch.stop();
+  assert.deepEqual(told.slice(0, 4), ['Listed: known', 'Stale: too old', 'Listed: known', 'Stale: known']);
 });
