@@ -7,7 +7,6 @@ import type {
 } from '../../operator/api/v1alpha1/application.ts';
 import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import { SYNC_STATES } from '../../operator/api/v1alpha1/application-status.ts';
-import { CommandError } from '../exit-codes.ts';
 import { Overtaken } from './overtaken.ts';
 import { type Awaited, verdictOn } from './verdict.ts';
 import { verdictOnAll } from './wait.ts';
@@ -235,32 +234,58 @@ test('wait: what is pushed once more is waited for, whatever took its place befo
   }
 });
 
-test('wait without an environment asks for one where no commit, or no candidate, comes to all', () => {
-  const refusal = (entries: object[], by: Awaited['by']) => {
-    const of = application([]);
-    const environments = entries.map((one, at) => ({ name: ['staging', 'prod', 'demo'][at] ?? '', ...one }));
-    const source = { ...of.spec.source, path: 'web' };
-    try {
-      verdictOnAll({ ...of, spec: { ...of.spec, source, environments } }, undefined, { ...byCandidate, by });
-    } catch (error) {
-      if (error instanceof CommandError) return [error.code, error.message];
-      throw error;
-    }
-    return undefined;
+const underWay = { sync: 'Syncing', health: 'Progressing', desiredRevision: REVISION } as const;
+/** Under a commit that changes nothing of it. */
+const moved = { revision: NEWER, desiredRevision: NEWER, digest: DIGEST } as const;
+const third = 'e'.repeat(40);
+
+function ofMoved(outcome: HistoryEntry['outcome']) {
+  return { history: [entry(outcome, { id: 4, revision: NEWER })] };
+}
+
+const movedTo: readonly [string, Partial<EnvironmentStatus>, number | undefined][] = [
+  ['is under way', { ...moved, sync: 'Syncing', health: 'Progressing' }, undefined],
+  ['succeeded', { ...moved, ...ofMoved('Succeeded') }, 0],
+  ['is not healthy yet', { ...moved, health: 'Degraded', ...ofMoved('Succeeded') }, undefined],
+  ['failed', { ...moved, sync: 'Failed', ...ofMoved('Failed') }, 4],
+  ['was rolled back', { desiredRevision: NEWER, sync: 'Failed', ...ofMoved('RolledBack') }, 4],
+  [
+    'was overtaken',
+    { revision: third, desiredRevision: third, sync: 'Syncing', ...ofMoved('Superseded') },
+    6,
+  ],
+  ['succeeded before', { revision: third, desiredRevision: third, ...ofMoved('Succeeded') }, 0],
+];
+
+for (const [what, then, code] of movedTo)
+  test(`A11: wait for a commit goes by its own deployment where a newer one changes nothing of it: it ${what}`, () => {
+    const deploying = { ...underWay, revision: REVISION, digest: DIGEST };
+    const waiting = { ...waits, desiredDigest: DIGEST };
+    const outOfReach = { ...waits, sync: 'Blocked' } as const;
+    const newer = { ...moved, sync: 'Syncing', health: 'Progressing' } as const;
+    assert.equal(afterSeeing([deploying, newer, then])?.code, code);
+    assert.equal(afterSeeing([waiting, { ...newerWaits, desiredDigest: DIGEST }, newer, then])?.code, code);
+    assert.equal(afterSeeing([waiting, outOfReach, newer, then])?.code, code);
+  });
+
+test('A11: wait goes on for what failed, and is tried again under a newer commit that changes nothing of it', () => {
+  const overtaken = new Overtaken(awaited());
+  const retry = { attempts: 1, nextAt: AT };
+  const codeAt = (more: Partial<EnvironmentStatus>, status: object) => {
+    const of = environment({ sync: 'Failed', history: [entry('Failed')], ...more });
+    return verdictOn(application([of], { status }), of, awaited(), overtaken)?.code;
   };
-  const tag = { ref: { tag: 'v1' } };
-  const begins = 'The environments of shop/web do not';
-  assert.deepEqual(refusal([{}, tag, {}], 'revision'), [
-    2,
-    `${begins} follow the same ref, and a commit comes to those alone that follow one that has it: name the one to wait for: staging, demo (the default branch); prod (tag v1).`,
-  ]);
-  assert.equal(refusal([tag, tag], 'revision'), undefined);
-  assert.equal(refusal([{}, tag], 'candidate'), undefined);
-  const files = { path: 'prod', valuesFiles: ['prod.yaml'] };
-  assert.deepEqual(refusal([{}, files], 'candidate'), [
-    2,
-    `${begins} read the same files, and have candidates of their own each: name the one to wait for: staging (path web); prod (path prod, prod.yaml).`,
-  ]);
-  assert.equal(refusal([{}, files], 'revision'), undefined);
-  assert.equal(refusal([{ values: { size: 1 } }, {}], 'candidate'), undefined);
+  assert.equal(codeAt({}, { retry }), undefined);
+  assert.equal(codeAt(moved, { retry }), undefined);
+  assert.equal(codeAt(moved, {}), 4);
+  assert.equal(codeAt({ ...moved, desiredRevision: third }, { retry }), 4, 'something newer is to run');
+});
+
+test('wait: a newer commit with other manifests takes its place, whatever ran before with the same', () => {
+  const history = [entry('Succeeded', { id: 4, revision: NEWER, digest: `sha256:${'3'.repeat(64)}` })];
+  const deploying = { ...underWay, revision: REVISION, digest: DIGEST };
+  const other = { revision: NEWER, desiredRevision: NEWER, digest: `sha256:${'3'.repeat(64)}` };
+  assert.equal(afterSeeing([deploying, { ...other, sync: 'Syncing' }])?.code, 6);
+  assert.equal(afterSeeing([deploying, { ...other, history }])?.code, 6);
+  assert.equal(afterSeeing([waits, { ...other, digest: DIGEST }])?.code, 6, 'whose manifests nobody told');
 });

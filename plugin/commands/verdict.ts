@@ -20,6 +20,15 @@ export interface Verdict {
   isOfNow?: true;
 }
 
+/** What is asked about, as it is now. */
+interface Sight {
+  application: Application;
+  environment: EnvironmentStatus;
+  awaited: Awaited;
+  /** It runs under a newer commit, which changes nothing of it. */
+  isMoved: boolean;
+}
+
 /**
  * What the status says of exactly that commit or candidate in that environment; undefined: nothing final yet. What
  * other deployments came to is no answer, neither a good nor a bad one.
@@ -32,8 +41,12 @@ export function verdictOn(
 ): Verdict | undefined {
   const where = `${keyOf(application)} in ${environment.name}`;
   const newer = overtaken.by(application, environment);
-  const entry = environment.history?.find((one) => isNamed(one, awaited));
-  if (runs(environment, awaited)) {
+  const isMoved = overtaken.runsAsNewer(environment);
+  const sight = { application, environment, awaited, isMoved };
+  const entry = environment.history?.find(
+    (one) => isNamed(one, awaited) || overtaken.isSame(environment.name, one),
+  );
+  if (isRunning(sight)) {
     const { sync = 'sync unknown', health = 'health unknown' } = environment;
     if (isDeployed(environment) && (awaited.goal === 'synced' || health === 'Healthy'))
       return {
@@ -52,7 +65,7 @@ export function verdictOn(
   if (!isLookedAt(application)) return suspended(application);
   return (
     refused(application, awaited) ??
-    ended(application, environment, entry, awaited) ??
+    ended(sight, entry) ??
     passedBy(where, newer) ??
     suspended(application) ??
     halted(application, environment)
@@ -71,13 +84,9 @@ function refused({ metadata, status }: Application, awaited: Awaited): Verdict |
 }
 
 /** What its last deployment came to, where that did not succeed and is not tried once more. */
-function ended(
-  application: Application,
-  environment: EnvironmentStatus,
-  entry: HistoryEntry | undefined,
-  awaited: Awaited,
-): Verdict | undefined {
-  if (entry === undefined || isTriedAgain(application, environment, entry, awaited)) return undefined;
+function ended(sight: Sight, entry: HistoryEntry | undefined): Verdict | undefined {
+  if (entry === undefined || isTriedAgain(sight, entry)) return undefined;
+  const { application, environment } = sight;
   const where = `${keyOf(application)} in ${environment.name}`;
   const why = entry.message ?? environment.message ?? 'see the status';
   switch (entry.outcome) {
@@ -107,19 +116,16 @@ function passedBy(where: string, newer: string | undefined): Verdict | undefined
 }
 
 /** What is under way once more has no entry of its own in the history before its end. */
-function isTriedAgain(
-  application: Application,
-  environment: EnvironmentStatus,
-  { outcome, revision }: HistoryEntry,
-  awaited: Awaited,
-): boolean {
+function isTriedAgain(sight: Sight, { outcome, revision }: HistoryEntry): boolean {
+  const { application, environment, awaited, isMoved } = sight;
   const { status } = application;
   const { name, sync, desiredRevision } = environment;
-  if (runs(environment, awaited) && (sync === 'Syncing' || outcome === 'RolledBack')) return true;
+  if (isRunning(sight) && (sync === 'Syncing' || outcome === 'RolledBack')) return true;
   // It was pushed once more; while a rollback holds, nothing comes of that.
   if (outcome === 'Superseded') return sync !== 'Held' && isToRun(application, environment, awaited);
-  if (outcome !== 'Failed' || status?.retry?.nextAt === undefined || desiredRevision !== revision)
-    return false;
+  if (outcome !== 'Failed' || status?.retry?.nextAt === undefined) return false;
+  const isWanted = desiredRevision === revision || (isMoved && desiredRevision === environment.revision);
+  if (!isWanted) return false;
   // Of several tries the status has the next one alone, which may be another environment's.
   return (status.retry.environment ?? name) === name || sync === 'Blocked';
 }
@@ -147,6 +153,10 @@ function halted(application: Application, { name, sync, message }: EnvironmentSt
 function isDeployed({ sync, digest, history: [newest] = [] }: EnvironmentStatus): boolean {
   if (sync === 'Synced') return true;
   return digest !== undefined && newest?.digest === digest && newest.outcome === 'Succeeded';
+}
+
+function isRunning({ environment, awaited, isMoved }: Sight): boolean {
+  return isMoved || runs(environment, awaited);
 }
 
 /**

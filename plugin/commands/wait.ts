@@ -15,7 +15,7 @@ import { isOld, LeaderWatch, lastRenewal } from '../leader.ts';
 import { readPromotion } from '../promotion.ts';
 import { short } from '../text/application-tree.ts';
 import { plain, wrap } from '../text/terminal.ts';
-import { refuseApart } from './apart.ts';
+import { apartByRef, defaultsOf, type Judged, refuseApart, whenApart } from './apart.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { leadsSince, operatorNamespace, silence, warnOfSilence } from './nobody-leads.ts';
 import { Overtaken } from './overtaken.ts';
@@ -63,9 +63,17 @@ function verdictFor(context: Context): Promise<Verdict> {
         seen.application = application;
         return verdictOnAll(application, words[1], awaited, overtaken);
       };
+      const apart = () =>
+        seen.application && words[1] === undefined
+          ? apartIn(seen.application, awaited, overtaken)
+          : undefined;
       return (
-        (await firstOf(context, () => now(context, answer, signal), signal)) ??
-        Promise.race([changed(context, answer, signal), whenSilent(context, signal)])
+        (await firstOf(context, () => now(context, awaited, answer, signal), signal)) ??
+        Promise.race([
+          changed(context, answer, signal),
+          whenSilent(context, signal),
+          whenApart(apart, signal),
+        ])
       );
     });
   }
@@ -140,9 +148,12 @@ async function inTime(
 
 type Answer = (application: Application) => Verdict | undefined;
 
-async function now({ kubectl, words }: Context, answer: Answer, signal: AbortSignal) {
-  const [name = ''] = words;
-  return answer(await readApplication(kubectl, name, signal));
+async function now(context: Context, { by }: Awaited, answer: Answer, signal: AbortSignal) {
+  const [name = '', environment] = context.words;
+  const application = await readApplication(context.kubectl, name, signal);
+  if (by === 'candidate' && environment === undefined)
+    refuseApart(application, await defaultsOf(context, application, signal));
+  return answer(application);
 }
 
 async function changed({ kubectl, words }: Context, answer: Answer, signal: AbortSignal): Promise<Verdict> {
@@ -168,14 +179,9 @@ export function verdictOnAll(
   application: Application,
   environment: string | undefined,
   awaited: Awaited,
-  overtaken?: Overtaken,
+  overtaken: Overtaken = new Overtaken(awaited),
 ): Verdict | undefined {
-  if (environment === undefined) refuseApart(application, awaited);
-  const { environments = [{ name: DEFAULT_ENVIRONMENT }] } = application.spec;
-  // One that the spec names no more is on its way out, and gets nothing new.
-  const verdicts = environmentsOf(application, environment)
-    .filter(({ name }) => name === environment || environments.some((one) => one.name === name))
-    .map((one) => verdictOn(application, one, awaited, overtaken));
+  const verdicts = judged(application, environment, awaited, overtaken).map(({ verdict }) => verdict);
   const bad = verdicts.find((one) => one !== undefined && one.code !== EXIT.Done);
   if (bad !== undefined) return bad;
   if (verdicts.length === 0 || verdicts.includes(undefined)) return undefined;
@@ -184,6 +190,29 @@ export function verdictOnAll(
     message: verdicts.map((one) => one?.message).join(' '),
     ...(verdicts.some((one) => one?.isOfNow) ? { isOfNow: true } : {}),
   };
+}
+
+/** Why that commit comes to no more of all environments, where that is so by now. */
+export function apartIn(
+  application: Application,
+  awaited: Awaited,
+  overtaken: Overtaken = new Overtaken(awaited),
+): CommandError | undefined {
+  if (awaited.by !== 'revision') return undefined;
+  return apartByRef(application, awaited, judged(application, undefined, awaited, overtaken), overtaken);
+}
+
+function judged(
+  application: Application,
+  environment: string | undefined,
+  awaited: Awaited,
+  overtaken: Overtaken,
+): Judged[] {
+  const { environments = [{ name: DEFAULT_ENVIRONMENT }] } = application.spec;
+  // One that the spec names no more is on its way out, and gets nothing new.
+  return environmentsOf(application, environment)
+    .filter(({ name }) => name === environment || environments.some((one) => one.name === name))
+    .map((one) => ({ environment: one, verdict: verdictOn(application, one, awaited, overtaken) }));
 }
 
 /**

@@ -94,10 +94,15 @@ test('kubectl towpath tells of each environment of an Application by itself', as
   );
 
   await t.test('wait answers for one of them, or for all', async () => {
+    const candidate = (await stage.get('web')).status?.source?.candidate ?? '';
     const only = await towpath('wait', 'web', staging.name, '--revision', second);
     assert.equal(only.code, 0, only.stdout);
     const all = await towpath('wait', 'web', '--revision', second, '--timeout', '2s');
     assert.equal(all.code, 3, all.stdout);
+    const apart = await towpath('wait', 'web', '--candidate', candidate);
+    assert.equal(apart.code, 2, apart.stdout);
+    assert.match(apart.stderr, / of the same files and values, .* ConfigMap of-prod key values\.yaml/);
+    assert.equal(apart.stderr.match(/values of its Environment/g)?.length, 2, apart.stderr);
   });
 
   await t.test('history lists each with its environment, or one', async () => {
