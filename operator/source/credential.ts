@@ -19,6 +19,8 @@ export interface Credential {
   /** PEM: client certificate and its key. */
   clientCert?: string;
   clientKey?: string;
+  /** The hosts that it may be sent to, as towpath.dev/hosts lists them; undefined: it is bound to none (S17). */
+  hosts?: string;
 }
 
 /** Keys of a Secret that are read, by how the repository is reached. */

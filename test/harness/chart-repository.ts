@@ -18,6 +18,11 @@ export interface SeenFile {
   status: number;
 }
 
+export interface ServerCertificate {
+  readonly key: string;
+  readonly cert: string;
+}
+
 export interface ChartRepository {
   /** Of the repository: `https://127.0.0.1:1234/charts`. */
   readonly url: string;
@@ -25,6 +30,8 @@ export interface ChartRepository {
   readonly directory: string;
   /** Of the server's certificate, which is its own authority. */
   readonly caFile: string;
+  /** Of the server, in PEM form. */
+  readonly certificate: ServerCertificate;
   readonly requests: SeenFile[];
   /** Answers a request itself where it returns true. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
@@ -35,18 +42,25 @@ export interface ChartRepository {
   stop(): Promise<void>;
 }
 
-/** A Helm repository as `helm package` and `helm repo index` make one, served over HTTPS with entity tags. */
-export async function startChartRepository(): Promise<ChartRepository> {
+function newCertificate(): ServerCertificate {
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  return { key, cert: selfSigned(privateKey) };
+}
+
+/**
+ * A Helm repository as `helm package` and `helm repo index` make one, served over HTTPS with entity tags.
+ *
+ * @param certificate that of another one, where both are to be trusted.
+ */
+export async function startChartRepository(certificate = newCertificate()): Promise<ChartRepository> {
   const root = temporaryDirectory('chart-repository');
   const directory = join(root, 'charts');
   await mkdir(directory);
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
-  const cert = selfSigned(privateKey);
   const caFile = join(temporaryDirectory('chart-authority'), 'ca.crt');
-  await writeFile(caFile, cert);
+  await writeFile(caFile, certificate.cert);
   const requests: SeenFile[] = [];
-  const key = privateKey.export({ type: 'pkcs8', format: 'pem' });
-  const server = createServer({ key, cert }, (request, response) => {
+  const server = createServer(certificate, (request, response) => {
     const seen = { path: request.url ?? '', status: 0 };
     requests.push(seen);
     response.on('finish', () => {
@@ -61,6 +75,7 @@ export async function startChartRepository(): Promise<ChartRepository> {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/charts`,
     directory,
     caFile,
+    certificate,
     requests,
     intercept: undefined,
     publish: async (files) => {

@@ -31,10 +31,10 @@ async function dependent(
 }
 
 /** The same without a lock. */
-function loose(repository: ChartRepository, range: string): Record<string, string> {
+function loose(repository: ChartRepository, range: string, name = 'loose'): Record<string, string> {
   return {
-    'loose/Chart.yaml': `apiVersion: v2\nname: loose\nversion: 1.0.0\ndependencies:\n- {name: redis, version: ${range}, repository: "${repository.url}"}\n`,
-    'loose/templates/own.yaml': configMap('loose', range),
+    [`${name}/Chart.yaml`]: `apiVersion: v2\nname: ${name}\nversion: 1.0.0\ndependencies:\n- {name: redis, version: ${range}, repository: "${repository.url}"}\n`,
+    [`${name}/templates/own.yaml`]: configMap(name, range),
   };
 }
 
@@ -168,6 +168,53 @@ test('A4: charts that Git does not have are fetched from their repository, and r
       await eventually(async () => (await textOf(stage, 'loose-redis')) === '1.1.0', {
         describe: 'what another range comes to',
       });
+    },
+  );
+
+  await t.test(
+    'S4, D14: a repository that wants a credential gets that of the Secret, as soon as it is right',
+    async () => {
+      await published.publish(redis('3.0.0'));
+      const expected = `Basic ${Buffer.from('me:right').toString('base64')}`;
+      published.intercept = ({ headers }, response) => {
+        if (headers.authorization === expected) return false;
+        response.writeHead(401).end();
+        return true;
+      };
+      await stage.repository.commit(loose(published, '^3.0.0'));
+      const isTold = (reason: string) =>
+        stage.until(
+          'loose',
+          ({ status }) => status?.conditions?.some((condition) => condition.reason === reason),
+          `the status to say ${reason}`,
+        );
+      await isTold('AuthenticationFailed');
+      const prefix = published.url.replace('https://', '');
+      const registries = [{ prefix, secretRef: { name: 'charts' } }];
+      await stage.application('loose', { source: { path: 'loose' }, helm: { registries } });
+      await isTold('SecretMissing');
+      await stage.kubectl(
+        'create',
+        'secret',
+        'generic',
+        'charts',
+        '--from-literal=username=me',
+        '--from-literal=password=wrong',
+      );
+      await isTold('AuthenticationFailed');
+      const right = Buffer.from('right').toString('base64');
+      await stage.kubectl('patch', 'secret', 'charts', '-p', JSON.stringify({ data: { password: right } }));
+      await eventually(async () => (await textOf(stage, 'loose-redis')) === '3.0.0', {
+        describe: 'the chart to be deployed',
+      });
+      // What it may read, another Application may not.
+      await stage.repository.commit(loose(published, '^3.0.0', 'other'));
+      await stage.application('other', { source: { path: 'other' } });
+      await stage.until(
+        'other',
+        (application) => conditionOf(application, 'Stalled')?.reason === 'AuthenticationFailed',
+        'the other Application to be refused',
+      );
     },
   );
 });

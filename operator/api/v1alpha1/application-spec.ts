@@ -112,6 +112,23 @@ const valuesSource = z.object({
     .default(false),
 });
 
+const registrySchema = z.object({
+  prefix: ruled(
+    text(
+      512,
+      'What the URL of a repository in Chart.yaml begins with: ghcr.io/acme, https://charts.example.com. The longest one counts.',
+    ).min(1),
+    matches(
+      '^((https|oci)://)?([a-zA-Z0-9.-]+|\\[[0-9a-fA-F:]+\\])(:[0-9]{1,5})?(/[^?#@ ]*)?$',
+      'must be a host, with a path if need be: ghcr.io/acme, https://charts.example.com',
+    ),
+  ),
+  secretRef: z.object({ name: objectName('Name of the Secret.') }).meta({
+    description:
+      'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; ca.crt; tls.crt and tls.key; or .dockerconfigjson.',
+  }),
+});
+
 const helmSchema = z.object({
   releaseName: ruled(
     text(
@@ -130,6 +147,12 @@ const helmSchema = z.object({
         "Whether the values.schema.json of the chart and its subcharts is left unasked, as by Helm's --skip-schema-validation.",
     })
     .exactOptional(),
+  registries: namedList(
+    registrySchema,
+    16,
+    'Credentials for the repositories that dependencies of the chart are fetched from. A change of a Secret is noticed at once.',
+    'prefix',
+  ).exactOptional(),
   valuesFiles: orderedList(
     repositoryPath('Path of a values file.', 'rooted'),
     64,

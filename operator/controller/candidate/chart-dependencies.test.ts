@@ -17,6 +17,7 @@ const terms: FetchTerms = {
   patience: 'Unlimited',
   pins: [],
   ranges: new RangeMemory().of('shop/web', []),
+  credentialFor: () => undefined,
 };
 const resolve = () => assert.fail('a version is no range');
 

@@ -3,16 +3,22 @@ import { type ChartArchive, type ChartReference, MissingCharts } from '../../ren
 import { DEFAULT_LIMITS } from '../../render/request.ts';
 import { isAllowedChartRepository } from '../../source/allowed-repositories.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
+import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
 import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
+import type { CredentialFor } from './chart-credentials.ts';
 import type { SettledRanges } from './settled-ranges.ts';
 
 /** Brings charts from where they are published. */
 export interface ChartFetcher {
   /** @throws TowpathError, or the signal's reason. */
-  fetch(chart: ChartReference, signal: AbortSignal): Promise<ChartArchive>;
+  fetch(
+    chart: ChartReference,
+    signal: AbortSignal,
+    credential: Credential | undefined,
+  ): Promise<ChartArchive>;
   /** The highest version that a range allows. @throws as `fetch` does. */
-  resolve(range: ChartReference, signal: AbortSignal): Promise<string>;
+  resolve(range: ChartReference, signal: AbortSignal, credential: Credential | undefined): Promise<string>;
 }
 
 /** How long a look at an Application that runs already waits for chart repositories. */
@@ -28,6 +34,7 @@ export interface FetchTerms {
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
   ranges: SettledRanges;
+  credentialFor: CredentialFor;
 }
 
 /** What was fetched, with what is to be remembered of it. */
@@ -44,9 +51,10 @@ export interface FetchedCharts {
 export async function fetchedCharts(
   fetcher: ChartFetcher,
   charts: readonly ChartReference[],
-  { allowed, patience, pins, ranges }: FetchTerms,
+  terms: FetchTerms,
   signal: AbortSignal,
 ): Promise<FetchedCharts> {
+  const { allowed, patience, pins } = terms;
   if (charts.length > MOST_CHARTS)
     throw new TowpathError(
       'Person',
@@ -61,7 +69,7 @@ export async function fetchedCharts(
   try {
     // One after the other: what all of them together cost memory, disk and engines is what one does.
     for (const chart of charts) {
-      const archive = await fetchedChart(fetcher, chart, ranges, limited);
+      const archive = await fetchedChart(fetcher, chart, terms, limited);
       refuseReplaced(chart, archive, pins);
       bytes += archive.data.length;
       if (bytes > DEFAULT_LIMITS.inputBytes) throw tooLarge(chart);
@@ -83,14 +91,16 @@ export async function fetchedCharts(
 async function fetchedChart(
   fetcher: ChartFetcher,
   chart: ChartReference,
-  ranges: SettledRanges,
+  { ranges, credentialFor }: FetchTerms,
   signal: AbortSignal,
 ): Promise<ChartArchive> {
-  if (chart.isRange !== true) return fetcher.fetch(chart, signal);
+  const credential = credentialFor(chart.repository);
+  if (chart.isRange !== true) return fetcher.fetch(chart, signal, credential);
   const { name, repository } = chart;
-  const version = ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal));
+  const version =
+    ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential));
   try {
-    const archive = await fetcher.fetch({ name, repository, version }, signal);
+    const archive = await fetcher.fetch({ name, repository, version }, signal, credential);
     ranges.confirm(chart);
     return archive;
   } catch (error) {

@@ -9,6 +9,7 @@ import {
 import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
+import type { CredentialFor } from './chart-credentials.ts';
 import { type ChartFetcher, fetchedCharts, notWhatItSays, rangeWarnings } from './chart-dependencies.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
@@ -27,6 +28,7 @@ export interface RenderingInput {
   kept: readonly unknown[];
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
+  credentialFor: CredentialFor;
 }
 
 /** Renders commits, with the charts that they lack. */
@@ -49,7 +51,7 @@ export class Rendering {
 
   /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
   async render(
-    { key, target, kept, pins }: RenderingInput,
+    { key, target, kept, pins, credentialFor }: RenderingInput,
     tree: CommitTree,
     request: RenderRequest,
     signal: AbortSignal,
@@ -72,6 +74,7 @@ export class Rendering {
       patience: kept.length === 0 ? ('Unlimited' as const) : ('Limited' as const),
       pins,
       ranges: this.#ranges.of(key, pins),
+      credentialFor,
     };
     const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
     try {

@@ -10,6 +10,7 @@ import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
 import type { GitRef, Overlay, ValuesSource } from '../record/target.ts';
+import { registrySecretsOf } from './chart-credentials.ts';
 import type { Reference, ReferencedContent } from './references.ts';
 
 /** The values that are merged for a target, with the texts of what they come from. */
@@ -105,6 +106,7 @@ export function referencesOf(application: Application): Reference[] {
   }));
   if (source.secretRef !== undefined)
     references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
+  references.push(...registrySecretsOf(application));
   return references;
 }
 

@@ -14,13 +14,14 @@ import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
+import { chartCredentialsOf } from './chart-credentials.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import type { Wake } from './commit-wakes.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RenderFailures } from './render-failures.ts';
-import { Rendering, type RenderingOptions } from './rendering.ts';
+import { Rendering, type RenderingInput, type RenderingOptions } from './rendering.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
 import {
   askedFor,
@@ -174,7 +175,8 @@ export class WantedCandidates {
     if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
-      const wanted = await this.#render(input, repository, resolved, request, digest, signal);
+      const asked = { ...input, credentialFor: chartCredentialsOf(input.application, contents) };
+      const wanted = await this.#render(asked, repository, resolved, request, digest, signal);
       this.#failures.forget(input.target.name);
       return wanted;
     } catch (error) {
@@ -225,7 +227,7 @@ export class WantedCandidates {
   }
 
   async #render(
-    input: WantedInput,
+    input: WantedInput & Pick<RenderingInput, 'credentialFor'>,
     repository: Repository,
     resolved: Resolved,
     request: RenderRequest,

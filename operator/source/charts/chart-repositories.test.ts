@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
@@ -219,6 +219,89 @@ describe('a chart of a Helm repository', () => {
     await assert.rejects(charts.fetch(redis(), never), { reason: 'Timeout', remedy: 'Time' });
     published.intercept = undefined;
     assert.ok((await charts.fetch(redis(), never)).data.length > 0);
+  });
+
+  test('S4: is asked for with a credential, which goes to its own host only', async (t) => {
+    const storage = await startChartRepository(published.certificate);
+    t.after(() => storage.stop());
+    const archive = 'redis-1.0.0.tgz';
+    await copyFile(join(published.directory, archive), join(storage.directory, archive));
+    const asked: (string | undefined)[][] = [];
+    storage.intercept = ({ headers }) => {
+      asked.push(['another', headers.authorization]);
+      return false;
+    };
+    published.intercept = ({ headers, url = '' }, response) => {
+      asked.push(['its own', headers.authorization]);
+      if (headers.authorization === undefined) response.writeHead(401).end();
+      else if (url.endsWith('.tgz')) response.writeHead(302, { location: `${storage.url}/${archive}` }).end();
+      else return false;
+      return true;
+    };
+    for (const [credential, expected] of [
+      [{ username: 'me', password: 'pw' }, `Basic ${Buffer.from('me:pw').toString('base64')}`],
+      [{ bearerToken: 'token' }, 'Bearer token'],
+    ] as const) {
+      assert.ok((await repositories(t).fetch(redis(), never, credential)).data.length > 0);
+      assert.deepEqual(asked.splice(0), [
+        ['its own', expected],
+        ['its own', expected],
+        ['another', undefined],
+      ]);
+    }
+    await assert.rejects(repositories(t).fetch(redis(), never), {
+      reason: 'AuthenticationFailed',
+      message: /answers 401 for index\.yaml .* Name a Secret with one in spec\.helm\.registries/,
+    });
+    storage.intercept = (_request, response) => {
+      response.writeHead(403).end();
+      return true;
+    };
+    await assert.rejects(repositories(t).fetch(redis(), never, { bearerToken: 'token' }), {
+      reason: 'AuthenticationFailed',
+      message: /answers 403 for the archive .*, to where 127.* redirects, and where no credential of that goes/,
+    });
+  });
+
+  test('is believed by the authority of its own Secret', async (t) => {
+    const own = await startChartRepository();
+    t.after(() => own.stop());
+    await copyFile(join(published.directory, 'redis-1.0.0.tgz'), join(own.directory, 'redis-1.0.0.tgz'));
+    await copyFile(join(published.directory, 'index.yaml'), join(own.directory, 'index.yaml'));
+    const wanted = { ...redis(), repository: own.url };
+    const caCert = await readFile(own.caFile, 'utf8');
+    await assert.rejects(repositories(t).fetch(wanted, never), { reason: 'CertificateUnknown' });
+    assert.ok((await repositories(t).fetch(wanted, never, { caCert })).data.length > 0);
+  });
+
+  test('D14: what one credential may read is handed out to no other, nor without one', async (t) => {
+    const good = { username: 'me', password: 'good' };
+    const basic = `Basic ${Buffer.from('me:good').toString('base64')}`;
+    const charts = repositories(t);
+    const { digest } = await charts
+      .fetch(redis('1.1.0'), never)
+      .then(() => charts.fetch(redis(), never, good));
+    await charts.stop();
+    const closed = repositories(t);
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    published.intercept = ({ headers, url = '' }, response) => {
+      // A repository of somebody who knows the digest, and does not have the archive.
+      if (url === '/own/index.yaml') response.end(index);
+      else if (url.startsWith('/own/')) response.writeHead(404).end();
+      else if (headers.authorization !== basic) response.writeHead(401).end();
+      else return false;
+      return true;
+    };
+    assert.equal((await closed.fetch(redis(), never, good)).digest, digest);
+    for (const credential of [undefined, { ...good, password: 'bad' }, { bearerToken: 'good' }])
+      await assert.rejects(closed.fetch(redis(), never, credential), { reason: 'AuthenticationFailed' });
+    await assert.rejects(closed.resolve({ ...redis(), version: '^1.0.0' }, never), {
+      reason: 'AuthenticationFailed',
+    });
+    const own = { ...redis(), repository: published.url.replace('/charts', '/own') };
+    await assert.rejects(closed.fetch(own, never), { reason: 'ChartNotFound' });
+    assert.equal((await closed.fetch(redis(), never, { ...good })).digest, digest);
+    assert.equal(published.count('/charts/redis-1.0.0.tgz'), 2, 'once for who may read it');
   });
 
   test('an index without digests is refused', async (t) => {

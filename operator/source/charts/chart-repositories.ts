@@ -5,17 +5,18 @@ import { sha256 } from '../../manifest/digest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { newCache } from '../cache-directory.ts';
+import type { Credential } from '../credential.ts';
 import { nearNames } from '../near-names.ts';
 import { printable } from '../text.ts';
 import { nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
-import { fileUrl, repositoryUrl } from './chart-url.ts';
+import { fileUrl } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { type IndexCut, IndexCutter } from './index-cut.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
 import { isOci } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
-import type { Published, WantedChart } from './published.ts';
+import { type Asking, askingFor, keptAs, type Published, shownTo, type WantedChart } from './published.ts';
 
 export interface FetchedChart {
   name: string;
@@ -97,19 +98,19 @@ export class ChartRepositories {
    * @throws TowpathError ChartRepositoryInvalid, ChartRepositoryNotFound, ChartNotFound, ChartIndexInvalid,
    * ChartDigestMismatch, ChartReplaced, ChartTooLarge, and of the network, as for Git; or the signal's reason.
    */
-  async fetch(wanted: WantedChart, signal: AbortSignal): Promise<FetchedChart> {
+  async fetch(wanted: WantedChart, signal: AbortSignal, credential?: Credential): Promise<FetchedChart> {
     signal.throwIfAborted();
-    const repository = repositoryUrl(wanted.repository);
+    const asking = askingFor(wanted, credential);
     refuseName(wanted);
-    const key = JSON.stringify([repository.href, wanted.name, wanted.version]);
+    const key = JSON.stringify([asking.repository.href, wanted.name, wanted.version, asking.scope]);
     const { name, version } = wanted;
     // What is kept may go, or rot, between being found and being read.
     for (let tries = 0; tries < 2; tries++) {
       const digest = await unlessAborted(
-        this.#shared(key, () => this.#bring(key, wanted, repository)),
+        this.#shared(key, () => this.#bring(key, asking)),
         signal,
       );
-      const data = await this.#read(digest);
+      const data = await this.#read(keptAs(digest, asking));
       if (data !== undefined) return { name, version, digest, data };
     }
     throw new TowpathError(
@@ -124,12 +125,12 @@ export class ChartRepositories {
    *
    * @throws TowpathError as `fetch` does; or the signal's reason.
    */
-  async resolve(range: WantedChart, signal: AbortSignal): Promise<string> {
+  async resolve(range: WantedChart, signal: AbortSignal, credential?: Credential): Promise<string> {
     signal.throwIfAborted();
-    const repository = repositoryUrl(range.repository);
-    const key = JSON.stringify(['range', repository.href, range.name, range.version]);
+    const asking = askingFor(range, credential);
+    const key = JSON.stringify(['range', asking.repository.href, range.name, range.version, asking.scope]);
     return unlessAborted(
-      this.#shared(key, () => this.#highest(range, repository)),
+      this.#shared(key, () => this.#highest(asking)),
       signal,
     );
   }
@@ -154,45 +155,46 @@ export class ChartRepositories {
   }
 
   /** The digest of the archive, which is kept by then. */
-  async #bring(key: string, wanted: WantedChart, repository: URL): Promise<string> {
+  async #bring(key: string, asking: Asking): Promise<string> {
+    const { wanted } = asking;
     const handedOut = this.#handedOut.get(key);
-    if (handedOut !== undefined && this.#files.has(handedOut)) return handedOut;
+    if (handedOut !== undefined && this.#files.has(keptAs(handedOut, asking))) return handedOut;
     // Where it was, and which digest it had, may have been wrong.
-    const published = await (isOci(wanted.repository)
-      ? this.#findInRegistry(wanted)
-      : this.#find(wanted, repository));
+    const published = await (isOci(wanted.repository) ? this.#findInRegistry(asking) : this.#find(asking));
     const { digest } = published;
     if (handedOut !== undefined && handedOut !== digest) throw replaced(wanted, handedOut, published);
-    if (!this.#files.has(digest)) await this.#keep(wanted, published);
+    if (!this.#files.has(keptAs(digest, asking))) await this.#keep(asking, published);
     this.#handedOut.set(key, digest);
     return digest;
   }
 
-  async #highest(range: WantedChart, repository: URL): Promise<string> {
+  async #highest(asking: Asking): Promise<string> {
+    const { wanted: range } = asking;
     refuseName({ ...range, version: '0' });
-    const index = await this.#versionsOf(range, repository);
+    const index = await this.#versionsOf(asking);
     const located = await this.#locate({ ...range, isRange: true }, index, this.#stopped.signal);
     if (located.version === '') throw notFound(range, range.version, located.versions);
     return located.version;
   }
 
   /** An index that has all versions of the chart. */
-  async #versionsOf(range: WantedChart, repository: URL): Promise<Uint8Array> {
+  async #versionsOf(asking: Asking): Promise<Uint8Array> {
+    const { wanted: range, credential } = asking;
     const { name } = range;
     if (isOci(range.repository)) {
-      const versions = await this.#registries.versions(range, this.#limited());
+      const versions = await this.#registries.versions(range, this.#limited(), credential);
       if (versions === undefined || versions.length === 0) throw notFound(range, '', []);
       const entries = { [name]: versions.map((version) => ({ version, urls: ['-'] })) };
       // JSON is YAML.
       return Buffer.from(JSON.stringify({ entries }));
     }
-    const cut = await this.#cut(range, repository);
+    const cut = await this.#cut(asking);
     if (cut.text === undefined) throw notFound(range, '', nearNames(name, cut.names));
     return cut.text;
   }
 
-  async #findInRegistry(wanted: WantedChart): Promise<Published> {
-    const found = await this.#registries.find(wanted, this.#limited());
+  async #findInRegistry({ wanted, credential }: Asking): Promise<Published> {
+    const found = await this.#registries.find(wanted, this.#limited(), credential);
     if ('versions' in found) {
       const { versions } = found;
       throw versions === undefined || versions.length === 0
@@ -202,9 +204,10 @@ export class ChartRepositories {
     return { digest: found.digest, says: 'manifest', open: () => found.open(this.#limited()) };
   }
 
-  async #find(wanted: WantedChart, repository: URL): Promise<Published> {
+  async #find(asking: Asking): Promise<Published> {
+    const { wanted, repository } = asking;
     const { name, version } = wanted;
-    const cut = await this.#cut(wanted, repository);
+    const cut = await this.#cut(asking);
     if (cut.text === undefined) throw notFound(wanted, '', nearNames(name, cut.names));
     const located = await this.#locate(wanted, cut.text, this.#stopped.signal);
     // As a whole, it may have other charts only.
@@ -218,14 +221,15 @@ export class ChartRepositories {
         `${what} has no SHA-256 digest, without which its archive cannot be checked. Have who runs the repository make the index anew (helm repo index), or commit the chart to the folder charts.`,
       );
     const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
-    return { digest, says: 'index.yaml', open: () => this.#download(wanted, url) };
+    return { digest, says: 'index.yaml', open: () => this.#download(asking, url) };
   }
 
   /** An index of some time ago may lack what it has by now. */
-  async #cut(wanted: WantedChart, repository: URL): Promise<IndexCut> {
-    const file = `index ${sha256(repository.href)}`;
+  async #cut(asking: Asking): Promise<IndexCut> {
+    const { wanted, repository } = asking;
+    const file = keptAs(`index ${sha256(repository.href)}`, asking);
     for (let tries = 0; tries < 2; tries++) {
-      await this.#shared(file, () => this.#refresh(file, repository));
+      await this.#shared(file, () => this.#refresh(file, asking));
       const { entryBytes } = this.#limits;
       const cutter = new IndexCutter({ name: wanted.name, repository: wanted.repository, entryBytes });
       if ((await this.#files.read(file, (chunk) => cutter.add(chunk))) !== undefined) return cutter.end();
@@ -237,7 +241,7 @@ export class ChartRepositories {
     );
   }
 
-  async #refresh(file: string, repository: URL): Promise<void> {
+  async #refresh(file: string, { repository, credential }: Asking): Promise<void> {
     const known = this.#files.has(file) ? this.#indexes.get(file) : undefined;
     if (known !== undefined && performance.now() - known.askedAt < this.#recentMs) return;
     const askedAt = performance.now();
@@ -250,6 +254,7 @@ export class ChartRepositories {
       url,
       what,
       etag: known?.etag,
+      ...shownTo(url, repository, credential),
       maxBytes,
       signal: this.#limited(),
     });
@@ -263,10 +268,17 @@ export class ChartRepositories {
     this.#indexes.set(file, { etag: status === 200 ? etag : known?.etag, askedAt });
   }
 
-  async #download({ name, version, repository }: WantedChart, url: URL): Promise<AsyncIterable<Buffer>> {
+  async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {
     const { archiveBytes: maxBytes } = this.#limits;
-    const what = `the archive of chart ${name} ${version} of ${repository}`;
-    const { status, body } = await this.#https.get({ url, what, maxBytes, signal: this.#limited() });
+    const what = `the archive of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
+    const shown = shownTo(url, repository, credential);
+    const { status, body } = await this.#https.get({
+      url,
+      what,
+      maxBytes,
+      ...shown,
+      signal: this.#limited(),
+    });
     if (status === 200) return body;
     throw new TowpathError(
       'Person',
@@ -275,9 +287,10 @@ export class ChartRepositories {
     );
   }
 
-  async #keep({ name, version, repository }: WantedChart, { digest, says, open }: Published): Promise<void> {
+  async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {
+    const { name, version, repository } = asking.wanted;
     await this.#files.add(await open(), (found) => {
-      if (found === digest) return found;
+      if (found === digest) return keptAs(digest, asking);
       throw new TowpathError(
         'Person',
         'ChartDigestMismatch',
@@ -286,9 +299,9 @@ export class ChartRepositories {
     });
   }
 
-  async #read(digest: string): Promise<Buffer | undefined> {
+  async #read(name: string): Promise<Buffer | undefined> {
     const chunks: Buffer[] = [];
-    const read = await this.#files.read(digest, (chunk) => chunks.push(chunk));
+    const read = await this.#files.read(name, (chunk) => chunks.push(chunk));
     return read === undefined ? undefined : Buffer.concat(chunks);
   }
 }

@@ -1,6 +1,7 @@
 import { DEFAULT_CIPHERS } from 'node:tls';
 import { Agent, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
 import { TowpathError } from '../../api/errors.ts';
+import type { Credential } from '../credential.ts';
 import { size } from '../limits.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from '../transport/address.ts';
 import type { ProxyRule } from '../transport/proxy.ts';
@@ -14,6 +15,8 @@ export interface HttpsFilesOptions extends AddressRules {
   proxies?: ProxyRule;
 }
 
+export type TlsCredential = Pick<Credential, 'caCert' | 'clientCert' | 'clientKey'>;
+
 export interface FileRequest {
   url: URL;
   /** Of what is asked for, for messages: `index.yaml of https://charts.example.com`. */
@@ -24,6 +27,8 @@ export interface FileRequest {
   accept?: string;
   /** Goes to the URL's own origin only, and no further with a redirect (S4). */
   authorization?: string | undefined;
+  /** For the same origin only: the authorities that it is checked against, and who we are. */
+  tls?: TlsCredential | undefined;
   /** `Asker`: what the URL's own origin answers with 401 or 403 is returned, and not an error. */
   judges?: 'Asker';
   maxBytes: number;
@@ -43,6 +48,8 @@ export interface FileResponse {
 const MOST_REDIRECTS = 5;
 /** Before TLS 1.3 a server may invent a group for DHE, with which computing holds the event loop for a second. */
 const CIPHERS = `${DEFAULT_CIPHERS}:!kDHE`;
+/** By proxy and certificates; the one that was used longest ago is closed. */
+const MOST_AGENTS = 64;
 /** A longer one is not kept. */
 const LONGEST_TAG = 256;
 
@@ -52,7 +59,7 @@ const LONGEST_TAG = 256;
  */
 export class HttpsFiles {
   readonly #options: HttpsFilesOptions;
-  /** By the proxy's URL; '' is none. */
+  /** In the order of their last use. */
   readonly #agents = new Map<string, Dispatcher>();
 
   constructor(options: HttpsFilesOptions) {
@@ -65,11 +72,12 @@ export class HttpsFiles {
    * @throws TowpathError
    */
   async get(asked: FileRequest): Promise<FileResponse> {
-    let { url, authorization } = asked;
+    let { url, authorization, tls } = asked;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#send(url, { ...asked, authorization });
+      const response = await this.#send(url, { ...asked, authorization, tls });
       const { statusCode: status, headers } = response;
-      if (![301, 302, 303, 307, 308].includes(status)) return this.#answered(response, url, asked);
+      if (![301, 302, 303, 307, 308].includes(status))
+        return this.#answered(response, url, asked, authorization);
       await this.#discard(response);
       if (redirects >= MOST_REDIRECTS)
         throw new TowpathError(
@@ -80,7 +88,7 @@ export class HttpsFiles {
       const { location } = headers;
       const to = Array.isArray(location) ? location[0] : location;
       const next = fileUrl(to ?? '', url, `A redirect from ${url.host}`);
-      if (next.origin !== url.origin) authorization = undefined;
+      if (next.origin !== url.origin) [authorization, tls] = [undefined, undefined];
       url = next;
     }
   }
@@ -91,7 +99,7 @@ export class HttpsFiles {
 
   async #send(
     url: URL,
-    { etag, accept, authorization, signal }: FileRequest,
+    { etag, accept, authorization, tls, signal }: FileRequest,
   ): Promise<Dispatcher.ResponseData> {
     const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
     checkHost(host, this.#options);
@@ -101,7 +109,7 @@ export class HttpsFiles {
       if (proxy !== undefined) await checkName(host, this.#options, signal);
       const { idleMs } = this.#options.timeouts;
       return await request(url, {
-        dispatcher: this.#agent(proxy ?? ''),
+        dispatcher: this.#agent(proxy ?? '', tls),
         method: 'GET',
         signal,
         headersTimeout: idleMs,
@@ -118,27 +126,52 @@ export class HttpsFiles {
     }
   }
 
-  #agent(proxy: string): Dispatcher {
-    const existing = this.#agents.get(proxy);
-    if (existing !== undefined) return existing;
-    const { connectMs, idleMs } = this.#options.timeouts;
-    const tls = { timeout: connectMs, ciphers: CIPHERS };
-    const bounds = { keepAliveTimeout: 10_000, connections: 4, pipelining: 1 };
-    const agent =
-      proxy === ''
-        ? new Agent({ ...bounds, connect: { ...tls, lookup: checkedLookup(this.#options) } })
-        : new ProxyAgent({
-            ...bounds,
-            uri: proxy,
-            requestTls: tls,
-            connectTimeout: connectMs,
-            clientFactory: (origin, more) => new Pool(origin, { ...bounds, headersTimeout: idleMs, ...more }),
-          });
-    this.#agents.set(proxy, agent);
+  /** @param proxy its URL; '' is none. */
+  #agent(proxy: string, { caCert, clientCert, clientKey }: TlsCredential = {}): Dispatcher {
+    const key = JSON.stringify([proxy, caCert, clientCert, clientKey]);
+    const agent = this.#agents.get(key) ?? this.#newAgent(proxy, { caCert, clientCert, clientKey });
+    this.#agents.delete(key);
+    this.#agents.set(key, agent);
+    const [oldest] = this.#agents;
+    if (oldest !== undefined && this.#agents.size > MOST_AGENTS) {
+      this.#agents.delete(oldest[0]);
+      // What is under way goes on; that ends within the limit of time for a file.
+      void oldest[1].close().catch(() => undefined);
+    }
     return agent;
   }
 
-  async #answered(response: Dispatcher.ResponseData, url: URL, asked: FileRequest): Promise<FileResponse> {
+  #newAgent(
+    proxy: string,
+    { caCert, clientCert, clientKey }: Partial<Record<keyof TlsCredential, string | undefined>>,
+  ): Dispatcher {
+    const { connectMs, idleMs } = this.#options.timeouts;
+    const tls = {
+      timeout: connectMs,
+      ciphers: CIPHERS,
+      ...(caCert === undefined ? {} : { ca: caCert }),
+      ...(clientCert === undefined ? {} : { cert: clientCert }),
+      ...(clientKey === undefined ? {} : { key: clientKey }),
+    };
+    const bounds = { keepAliveTimeout: 10_000, connections: 4, pipelining: 1 };
+    return proxy === ''
+      ? new Agent({ ...bounds, connect: { ...tls, lookup: checkedLookup(this.#options) } })
+      : new ProxyAgent({
+          ...bounds,
+          uri: proxy,
+          requestTls: tls,
+          connectTimeout: connectMs,
+          clientFactory: (origin, more) => new Pool(origin, { ...bounds, headersTimeout: idleMs, ...more }),
+        });
+  }
+
+  /** @param shown what of the authorization went there. */
+  async #answered(
+    response: Dispatcher.ResponseData,
+    url: URL,
+    asked: FileRequest,
+    shown: string | undefined,
+  ): Promise<FileResponse> {
     const { statusCode: status, headers } = response;
     const tag = Array.isArray(headers.etag) ? headers.etag[0] : headers.etag;
     const etag = tag !== undefined && tag.length <= LONGEST_TAG ? tag : undefined;
@@ -148,12 +181,7 @@ export class HttpsFiles {
     const isJudged = asked.judges === 'Asker' && url.origin === asked.url.origin;
     if ([304, 404, 410].includes(status) || (isJudged && [401, 403].includes(status)))
       return { status, etag, header, body: nothing() };
-    if (status === 401 || status === 403)
-      throw new TowpathError(
-        'Person',
-        'AuthenticationFailed',
-        `The chart repository at ${url.host} answers ${status} for ${asked.what}: it wants a credential, and none is given to chart repositories yet. Commit the chart to the folder charts.`,
-      );
+    if (status === 401 || status === 403) throw notLetIn(status, url, asked, shown);
     throw new TowpathError(
       'Time',
       'ServerError',
@@ -192,6 +220,24 @@ export class HttpsFiles {
     response.body.on('error', () => undefined);
     await response.body.dump({ limit: 1 << 16 }).catch(() => undefined);
   }
+}
+
+function notLetIn(
+  status: 401 | 403,
+  url: URL,
+  { url: asked, what, authorization }: FileRequest,
+  shown: string | undefined,
+): TowpathError {
+  const wants = ': it wants a credential. Name a Secret with one in spec.helm.registries.';
+  const refuses =
+    ': it refuses the credential that spec.helm.registries names for it, or that may not read this. Correct the Secret; it is noticed at once.';
+  const elsewhere = `, to where ${asked.host} redirects, and where no credential of that goes. Have who runs ${asked.host} let its files be read there without one, or commit the chart to the folder charts.`;
+  const why = shown !== undefined ? refuses : authorization === undefined ? wants : elsewhere;
+  return new TowpathError(
+    'Person',
+    'AuthenticationFailed',
+    `The chart repository at ${url.host} answers ${status} for ${what}${why}`,
+  );
 }
 
 /** What was asked for, at the beginning of a sentence: a file's name stays as it is. */

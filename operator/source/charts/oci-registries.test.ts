@@ -84,6 +84,31 @@ describe('a chart of a registry', () => {
       });
   });
 
+  test('S4, D14: that not everybody may read is fetched with the credential of who may, and handed out to no other', async (t) => {
+    const charts = repositories(t);
+    const closed = { ...wanted(), repository: published.privateUrl };
+    const { credential } = published;
+    assert.ok((await charts.fetch(closed, never, credential)).data.length > 0);
+    const basic = `Basic ${Buffer.from(`${credential.username}:${credential.password}`).toString('base64')}`;
+    const given = published.requests.filter(({ authorization }) => authorization === basic);
+    assert.deepEqual(
+      given.map(({ path }) => path.split('?')[0]),
+      ['/token'],
+    );
+    for (const other of [undefined, { ...credential, password: 'wrong' }])
+      await assert.rejects(charts.fetch(closed, never, other), {
+        reason: 'AuthenticationFailed',
+        message: /^(?!.*wrong).*spec\.helm\.registries/,
+      });
+    const seen = published.requests.length;
+    published.realm = 'https://tokens.example.com/token';
+    await assert.rejects(repositories(t).fetch(closed, never, credential), {
+      reason: 'AuthenticationFailed',
+      message: /wants its credential sent to tokens\.example\.com, .*: nothing was sent/,
+    });
+    assert.ok(published.requests.slice(seen).every(({ authorization }) => authorization === undefined));
+  });
+
   test('is found for a range, the highest of its tags', async (t) => {
     const charts = repositories(t, {
       locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
@@ -93,6 +118,9 @@ describe('a chart of a registry', () => {
     const reason = 'ChartNotFound';
     await assert.rejects(charts.resolve(wanted('^2.0.0'), never), { reason, message: /It has 1\.1\.0/ });
     await assert.rejects(charts.resolve({ ...wanted('^1.0.0'), name: 'rediss' }, never), { reason });
+    const closed = { ...wanted('^1.0.0'), repository: published.privateUrl };
+    assert.equal(await charts.resolve(closed, never, published.credential), '1.0.0');
+    await assert.rejects(charts.resolve(closed, never), { reason: 'AuthenticationFailed' });
   });
 
   test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {
@@ -280,6 +308,18 @@ describe('a registry that wants to know who asks', () => {
       reason: 'CertificateUnknown',
       message: /localhost/,
     });
+  });
+
+  test('S17: gets no credential for a realm that the list of its Secret lacks', async (t) => {
+    const { credential, host } = published;
+    const bound = { ...credential, hosts: host };
+    published.realm = 'https://127.0.0.1:1/token';
+    await assert.rejects(registries(t).find(secret(), never, bound), {
+      reason: 'HostNotListed',
+      message: /wants its credential sent to 127\.0\.0\.1:1, .* towpath\.dev\/hosts .* and nothing was sent/,
+    });
+    published.realm = `https://${host}/token`;
+    assert.ok('open' in (await registries(t).find(secret(), never, bound)));
   });
 
   test('S4: is given a name and password, or a token, where it wants these themselves', async (t) => {

@@ -1,3 +1,8 @@
+import { sha256 } from '../../manifest/digest.ts';
+import type { Credential } from '../credential.ts';
+import { repositoryUrl } from './chart-url.ts';
+import type { FileRequest } from './https-files.ts';
+
 /** One version of a chart in a Helm repository or a registry, as Chart.yaml and Chart.lock name it. */
 export interface WantedChart {
   name: string;
@@ -11,4 +16,41 @@ export interface Published {
   /** What has that digest for it. */
   says: 'index.yaml' | 'manifest';
   open(): Promise<AsyncIterable<Buffer>>;
+}
+
+/** What is asked for, as whom: what one credential may read is kept for those who have the same (D14). */
+export interface Asking {
+  wanted: WantedChart;
+  repository: URL;
+  credential: Credential | undefined;
+  /** Of the credential; '' without one. */
+  scope: string;
+}
+
+/** @throws TowpathError ChartRepositoryInvalid. */
+export function askingFor(wanted: WantedChart, credential: Credential | undefined): Asking {
+  const scope = credential === undefined ? '' : sha256(JSON.stringify(Object.entries(credential).sort()));
+  return { wanted, repository: repositoryUrl(wanted.repository), credential, scope };
+}
+
+/** The name of a file in the cache. */
+export function keptAs(name: string, { scope }: Asking): string {
+  return scope === '' ? name : `${name} of ${scope}`;
+}
+
+/** What a server is shown of a credential: nothing, where it is another one than the repository's (S4). */
+export function shownTo(
+  url: URL,
+  repository: URL,
+  credential: Credential | undefined,
+): Pick<FileRequest, 'authorization' | 'tls'> {
+  if (credential === undefined || url.origin !== repository.origin) return {};
+  const { username, password, bearerToken } = credential;
+  const authorization = bearerToken === undefined ? basic(username, password) : `Bearer ${bearerToken}`;
+  return { authorization, tls: credential };
+}
+
+function basic(username: string | undefined, password: string | undefined): string | undefined {
+  if (username === undefined || password === undefined) return undefined;
+  return `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
 }

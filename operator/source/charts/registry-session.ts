@@ -1,14 +1,23 @@
 import { z } from 'zod';
 import { TowpathError } from '../../api/errors.ts';
+import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
+import { refusedBy } from '../bound-hosts.ts';
 import type { Credential } from '../credential.ts';
 import { printable } from '../text.ts';
 import { type Challenge, challengesOf } from './challenges.ts';
 import { fileUrl } from './chart-url.ts';
-import { asBeginning, type FileRequest, type FileResponse, type HttpsFiles } from './https-files.ts';
+import {
+  asBeginning,
+  type FileRequest,
+  type FileResponse,
+  type HttpsFiles,
+  type TlsCredential,
+} from './https-files.ts';
 import type { OciReference } from './oci-reference.ts';
 
-/** What a registry may be given: a name with a password, or a token. */
-export type RegistryCredential = Pick<Credential, 'username' | 'password' | 'bearerToken'>;
+/** What a registry may be given: a name with a password, or a token; and certificates. */
+export type RegistryCredential = Pick<Credential, 'username' | 'password' | 'bearerToken' | 'hosts'> &
+  TlsCredential;
 
 /** Bytes of an answer with a token; some registries' tokens list all that they allow. */
 const TOKEN_BYTES = 64 * 1024;
@@ -38,7 +47,12 @@ export class RegistrySession {
   /** @throws TowpathError, as `HttpsFiles.get`. */
   async get(asked: Omit<FileRequest, 'authorization' | 'judges'>): Promise<FileResponse> {
     const send = (): Promise<FileResponse> =>
-      this.#https.get({ ...asked, authorization: this.#authorization, judges: 'Asker' });
+      this.#https.get({
+        ...asked,
+        authorization: this.#authorization,
+        tls: this.#credential,
+        judges: 'Asker',
+      });
     let response = await send();
     // A token of before may have ended meanwhile.
     if (response.status === 401) {
@@ -61,7 +75,7 @@ export class RegistrySession {
   }
 
   async #token({ parameters }: Challenge, { what, signal }: Pick<FileRequest, 'what' | 'signal'>) {
-    const { host, name } = this.#reference;
+    const { host, name, origin } = this.#reference;
     const realm = fileUrl(
       parameters.get('realm') ?? '',
       undefined,
@@ -75,6 +89,7 @@ export class RegistrySession {
       url: realm,
       what: `a token for ${what}`,
       authorization: this.#authorizationFor(realm),
+      tls: realm.origin === new URL(origin).origin ? this.#credential : undefined,
       judges: 'Asker',
       maxBytes: TOKEN_BYTES,
       signal,
@@ -96,7 +111,10 @@ export class RegistrySession {
     const { username, password } = this.#credential ?? {};
     if (username === undefined || password === undefined) return undefined;
     const { origin, host } = this.#reference;
-    if (isOfRegistry(realm.hostname, new URL(origin).hostname)) return basic(username, password);
+    if (isOfRegistry(realm.hostname, new URL(origin).hostname)) {
+      if (realm.origin !== new URL(origin).origin) this.#refuseUnlisted(realm);
+      return basic(username, password);
+    }
     throw new TowpathError(
       'Person',
       'AuthenticationFailed',
@@ -104,12 +122,26 @@ export class RegistrySession {
     );
   }
 
+  /** That it may be sent to the registry itself was found out before. */
+  #refuseUnlisted(realm: URL): void {
+    const { hosts } = this.#credential ?? {};
+    const port = realm.port === '' ? 443 : Number(realm.port);
+    const host = realm.hostname.replace(/^\[(.*)\]$/, '$1');
+    const bound = hosts === undefined ? undefined : refusedBy(hosts, { host, port });
+    if (bound === undefined) return;
+    throw new TowpathError(
+      'Person',
+      'HostNotListed',
+      `The registry ${this.#reference.host} wants its credential sent to ${printable(host, 100)}:${port}, where its tokens are had: the annotation ${ANNOTATION_HOSTS} of the Secret that spec.helm.registries names ${bound}, and nothing was sent. Add the host there if it may have the credential, or name another Secret.`,
+    );
+  }
+
   #refused(what: string, status: number): TowpathError {
     const { host } = this.#reference;
     const why =
       this.#credential === undefined
-        ? 'there is no such chart, or it wants a credential. Check the name in Chart.yaml; a chart that not everybody may read, commit to the folder charts.'
-        : 'there is no such chart, or its credential may not read it. Check the name in Chart.yaml, and the credential.';
+        ? 'there is no such chart, or it wants a credential. Check the name in Chart.yaml, or name a Secret with a credential in spec.helm.registries.'
+        : 'there is no such chart, or its credential may not read it. Check the name in Chart.yaml, and the Secret that spec.helm.registries names.';
     return new TowpathError(
       'Person',
       'AuthenticationFailed',

@@ -51,11 +51,11 @@ export const SOURCE_REASONS = {
     'Check the Secret in spec.source.secretRef; a changed Secret is used at once.',
   ),
   CredentialInvalid: person(
-    'The Secret in spec.source.secretRef does not hold a usable credential.',
+    'A Secret that spec.source.secretRef or spec.helm.registries names does not hold a usable credential.',
     'Give it the keys that the message names.',
   ),
   HostNotListed: person(
-    "The Secret in spec.source.secretRef is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
+    "A Secret that spec.source.secretRef or spec.helm.registries names is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
     'Add the host to the annotation if it may have the credential, or name another Secret; a change is noticed at once.',
   ),
   HostKeyUnknown: person(

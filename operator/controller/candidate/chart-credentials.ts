@@ -1,0 +1,73 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
+import { refusedBy } from '../../source/bound-hosts.ts';
+import { repositoryUrl } from '../../source/charts/chart-url.ts';
+import { longestPrefix, registryCredential } from '../../source/charts/registry-credential.ts';
+import type { Credential } from '../../source/credential.ts';
+import { printable } from '../../source/text.ts';
+import type { Reference, ReferencedContent } from './references.ts';
+
+/** @throws TowpathError where the repository has a credential that is missing, wrong, or not for its host (S17). */
+export type CredentialFor = (repository: string) => Credential | undefined;
+
+export function registrySecretsOf({ metadata, spec }: Application): Reference[] {
+  const { namespace } = metadata;
+  return (spec.helm?.registries ?? []).map(({ secretRef }) => ({
+    kind: 'Secret',
+    namespace,
+    name: secretRef.name,
+  }));
+}
+
+/** What the chart repositories are asked with; a Secret that nothing is fetched with may be missing. */
+export function chartCredentialsOf(
+  { metadata, spec }: Application,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): CredentialFor {
+  const registries = spec.helm?.registries ?? [];
+  return (repository) => {
+    if (registries.length === 0) return undefined;
+    const url = repositoryUrl(repository);
+    const found = longestPrefix(registries, url.href);
+    if (found === undefined) return undefined;
+    const { name } = found.secretRef;
+    const secret = `Secret ${metadata.namespace}/${name}`;
+    const content = contents.get(`Secret/${name}`);
+    if (content === undefined)
+      throw new TowpathError(
+        'Resource',
+        'SecretMissing',
+        `${secret}, which spec.helm.registries names for ${found.prefix}, does not exist: create it; it is noticed at once.`,
+      );
+    const port = url.port === '' ? 443 : Number(url.port);
+    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const bound = content.hosts === undefined ? undefined : refusedBy(content.hosts, { host, port });
+    if (bound !== undefined)
+      throw new TowpathError(
+        'Person',
+        'HostNotListed',
+        `${secret} may not be sent to ${printable(host, 100)}:${port}, from where a chart is fetched and for which spec.helm.registries names it: its annotation ${ANNOTATION_HOSTS} ${bound}. Add the host there if it may have the credential, or name another Secret.`,
+      );
+    const credential = namingSecret(secret, () =>
+      registryCredential(Object.fromEntries(content.data), url.href),
+    );
+    return content.hosts === undefined ? credential : { ...credential, hosts: content.hosts };
+  };
+}
+
+function namingSecret<T>(secret: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof TowpathError)) throw error;
+    const { remedy, reason, message } = error;
+    const text = message.replace(/^The Git credential /, 'The credential ');
+    throw new TowpathError(
+      remedy,
+      reason,
+      `${text} It is in ${secret}, which spec.helm.registries names; correct it there, and it is noticed at once.`,
+      { cause: error },
+    );
+  }
+}
