@@ -132,9 +132,13 @@ describe('charts that a render lacks', () => {
   test('S9: are refused where they are others than before under the same version, with both digests', async () => {
     const [before, now] = ['ab'.repeat(32), 'cd'.repeat(32)];
     const [repository, chart] = ['https://x.example/charts', of('https://x.example/charts')];
+    const told: (string | undefined)[] = [];
     const fetcher: ChartFetcher = {
       resolve,
-      fetch: async ({ name, version }) => ({ name, version, digest: now, data: Buffer.alloc(0) }),
+      fetch: async ({ name, version, digest }) => {
+        told.push(digest);
+        return { name, version, digest: now, data: Buffer.alloc(0) };
+      },
     };
     const { pins } = await fetchedCharts(fetcher, [chart], terms, never);
     assert.deepEqual(pins, [{ ...chart, digest: now }]);
@@ -145,6 +149,7 @@ describe('charts that a render lacks', () => {
       remedy: 'Person',
       message: new RegExp(`has the digest sha256:${now}, and had sha256:${before} .* is not used`),
     });
+    assert.deepEqual(told, [undefined, now, before], 'what it was is told to who fetches it');
   });
 
   test('of a range stay the version that it came to first, and that is told', async () => {

@@ -2,6 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type ChartArchive, type ChartReference, MissingCharts } from '../../render/renderer.ts';
 import { DEFAULT_LIMITS } from '../../render/request.ts';
 import { isAllowedChartRepository } from '../../source/allowed-repositories.ts';
+import { replacedSince } from '../../source/charts/chart-errors.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
 import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
@@ -11,9 +12,12 @@ import type { SettledRanges } from './settled-ranges.ts';
 
 /** Brings charts from where they are published. */
 export interface ChartFetcher {
-  /** @throws TowpathError, or the signal's reason. */
+  /**
+   * @param chart of which nothing but what has the digest is wanted, where there is one.
+   * @throws TowpathError, or the signal's reason.
+   */
   fetch(
-    chart: ChartReference,
+    chart: ChartReference & { digest?: string | undefined },
     signal: AbortSignal,
     credential: Credential | undefined,
   ): Promise<ChartArchive>;
@@ -91,16 +95,20 @@ export async function fetchedCharts(
 async function fetchedChart(
   fetcher: ChartFetcher,
   chart: ChartReference,
-  { ranges, credentialFor }: FetchTerms,
+  { ranges, credentialFor, pins }: FetchTerms,
   signal: AbortSignal,
 ): Promise<ChartArchive> {
   const credential = credentialFor(chart.repository);
-  if (chart.isRange !== true) return fetcher.fetch(chart, signal, credential);
   const { name, repository } = chart;
+  const fetch = (version: string) => {
+    const exact = { name, repository, version };
+    return fetcher.fetch({ ...exact, digest: pinOf(pins, exact)?.digest }, signal, credential);
+  };
+  if (chart.isRange !== true) return fetch(chart.version);
   const version =
     ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential));
   try {
-    const archive = await fetcher.fetch({ name, repository, version }, signal, credential);
+    const archive = await fetch(version);
     ranges.confirm(chart);
     return archive;
   } catch (error) {
@@ -131,7 +139,7 @@ export function rangeWarnings(pins: readonly ChartPin[]): string[] {
   );
 }
 
-/** Whoever publishes other bytes under a version that was used changes what nobody looks at again. */
+/** Whatever the fetcher takes for the same: what is rendered are the bytes of before. */
 function refuseReplaced(
   { repository }: ChartReference,
   { name, version, digest }: ChartArchive,
@@ -139,11 +147,7 @@ function refuseReplaced(
 ): void {
   const before = pinOf(pins, { repository, name, version })?.digest;
   if (before === undefined || before === digest) return;
-  throw new TowpathError(
-    'Person',
-    'ChartReplaced',
-    `Chart ${name} ${version} of ${printable(repository, 200)} has the digest sha256:${digest}, and had sha256:${before} when it was fetched for this Application before: it was replaced under the same version, and is not used. Ask who publishes it why, and have it published as another version, or commit the archive that you trust to the folder charts.`,
-  );
+  throw replacedSince({ repository, name, version }, before, digest);
 }
 
 /** A render with all that was fetched that lacks something still: what was published is something else. */

@@ -32,15 +32,27 @@ export function notFound(
   );
 }
 
-export function replaced(
-  { name, version, repository }: WantedChart,
-  before: string,
-  { digest, says }: Published,
-): TowpathError {
+/** Whoever publishes other bytes under a version that was used changes what nobody looks at again. */
+export function replaced(wanted: WantedChart, before: string, { digest, says }: Published): TowpathError {
+  if (wanted.digest !== undefined) return replacedSince(wanted, before, digest);
+  const { name, version, repository } = wanted;
   return new TowpathError(
     'Person',
     'ChartReplaced',
     `The ${says} of ${repository} has the digest sha256:${digest} for chart ${name} ${version}, under which sha256:${before} was fetched before: a version that was published does not change. Ask who runs the repository, and have another version published.`,
+  );
+}
+
+/** The same for who knows that by a record. */
+export function replacedSince(
+  { name, version, repository }: WantedChart,
+  before: string,
+  digest: string,
+): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartReplaced',
+    `Chart ${name} ${version} of ${printable(repository, 200)} has the digest sha256:${digest}, and had sha256:${before} when it was fetched for this Application before: it was replaced under the same version, and is not used. Ask who publishes it why, and have it published as another version, or commit the archive that you trust to the folder charts.`,
   );
 }
 

@@ -259,7 +259,8 @@ describe('a chart of a Helm repository', () => {
     };
     await assert.rejects(repositories(t).fetch(redis(), never, { bearerToken: 'token' }), {
       reason: 'AuthenticationFailed',
-      message: /answers 403 for the archive .*, to where 127.* redirects, and where no credential of that goes/,
+      message:
+        /answers 403 for the archive .*, to where 127.* redirects, and where no credential of that goes/,
     });
   });
 
@@ -353,6 +354,33 @@ describe('a chart of a Helm repository', () => {
         `sha256:${other} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched`,
       ),
     });
+  });
+
+  test('S9: that was replaced is refused for who used it before, and comes again once it is put back', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    const packed = await readFile(join(published.directory, 'redis-1.0.0.tgz'));
+    const digest = createHash('sha256').update(packed).digest('hex');
+    const other = createHash('sha256').update('another chart').digest('hex');
+    published.intercept = ({ url = '' }, response) => {
+      response.end(url.endsWith('.tgz') ? 'another chart' : index.replaceAll(digest, other));
+      return true;
+    };
+    const pinned = { ...redis(), digest };
+    const refused = {
+      reason: 'ChartReplaced',
+      message: new RegExp(`^Chart redis 1\\.0\\.0 .* sha256:${other}, and had sha256:${digest} .* before`),
+    };
+    await assert.rejects(charts.fetch(pinned, never), refused);
+    assert.equal(published.count('.tgz'), 0);
+    // Who never used it cannot know; that does not take it from who did.
+    assert.equal((await charts.fetch(redis(), never)).digest, other);
+    await assert.rejects(charts.fetch(pinned, never), refused);
+    published.intercept = undefined;
+    assert.deepEqual((await charts.fetch(pinned, never)).data, packed);
+    assert.equal((await charts.fetch(redis(), never)).digest, digest);
+    assert.equal((await charts.fetch({ ...redis(), digest: other }, never)).digest, other);
+    assert.equal((await charts.fetch(pinned, never)).digest, digest);
   });
 
   test('goes from the disk where the bound is reached, and comes again', async (t) => {

@@ -60,8 +60,8 @@ interface Index {
 
 /**
  * Charts of Helm repositories and OCI registries, each version fetched once however many Applications use it, and kept by
- * the digest that the index or manifest has for it: another one is never handed out for the same version while the
- * process lasts.
+ * the digest that the index or manifest has for it. Who knows which one that was gets no other; who does not gets what
+ * was handed out last, and no other while the process lasts.
  */
 export class ChartRepositories {
   readonly #locate: ChartRepositoriesOptions['locate'];
@@ -107,7 +107,7 @@ export class ChartRepositories {
     // What is kept may go, or rot, between being found and being read.
     for (let tries = 0; tries < 2; tries++) {
       const digest = await unlessAborted(
-        this.#shared(key, () => this.#bring(key, asking)),
+        this.#shared(JSON.stringify([key, wanted.digest]), () => this.#bring(key, asking)),
         signal,
       );
       const data = await this.#read(keptAs(digest, asking));
@@ -157,12 +157,13 @@ export class ChartRepositories {
   /** The digest of the archive, which is kept by then. */
   async #bring(key: string, asking: Asking): Promise<string> {
     const { wanted } = asking;
-    const handedOut = this.#handedOut.get(key);
-    if (handedOut !== undefined && this.#files.has(keptAs(handedOut, asking))) return handedOut;
+    // What was handed out to others may be what it was replaced with, or what it was before it was put back.
+    const known = wanted.digest ?? this.#handedOut.get(key);
+    if (known !== undefined && this.#files.has(keptAs(known, asking))) return known;
     // Where it was, and which digest it had, may have been wrong.
     const published = await (isOci(wanted.repository) ? this.#findInRegistry(asking) : this.#find(asking));
     const { digest } = published;
-    if (handedOut !== undefined && handedOut !== digest) throw replaced(wanted, handedOut, published);
+    if (known !== undefined && known !== digest) throw replaced(wanted, known, published);
     if (!this.#files.has(keptAs(digest, asking))) await this.#keep(asking, published);
     this.#handedOut.set(key, digest);
     return digest;

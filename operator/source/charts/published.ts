@@ -8,6 +8,8 @@ export interface WantedChart {
   name: string;
   version: string;
   repository: string;
+  /** SHA-256 of what it was for the one who wants it, in hexadecimal: nothing else will do. Undefined: not known. */
+  digest?: string | undefined;
 }
 
 /** A chart's archive where it is published. */
