@@ -29,6 +29,8 @@ export interface ChartFetcher {
 const ANSWER_MS = 3_000;
 /** Charts that are fetched for one; each is asked for by itself. */
 const MOST_CHARTS = 50;
+/** Of so many a message tells the versions. */
+const SHOWN = 5;
 
 export interface FetchTerms {
   /** What the Environment takes repositories from; undefined: all. */
@@ -108,13 +110,38 @@ async function fetchedChart(
   const version =
     ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential));
   try {
-    const archive = await fetch(version);
-    ranges.confirm(chart);
-    return archive;
+    return await fetch(version);
   } catch (error) {
-    ranges.release(chart);
+    ranges.release(chart, version);
     throw error;
   }
+}
+
+/** What was fetched for ranges, as what to remember it by. */
+export function rangesOf(pins: readonly ChartPin[]): { chart: Omit<ChartPin, 'digest'>; version: string }[] {
+  return pins.flatMap(({ repository, name, version, range }) =>
+    range === undefined ? [] : [{ chart: { repository, name, version: range }, version }],
+  );
+}
+
+/** A render that fails tells which versions it was of, where nobody pinned them. */
+export function namingVersions(error: unknown, pins: readonly ChartPin[]): unknown {
+  const ranged = pins.filter(({ range }) => range !== undefined);
+  if (ranged.length === 0 || !(error instanceof TowpathError) || error.remedy !== 'Person') return error;
+  const { remedy, reason, message, details, next, advice } = error;
+  const shown = ranged
+    .slice(0, SHOWN)
+    .map(({ name, version, range }) => `${printable(name, 80)} ${printable(range ?? '', 80)} is ${version}`);
+  const more = ranged.length > SHOWN ? ` and ${ranged.length - SHOWN} more` : '';
+  const isEnd = next !== '' && message.endsWith(next);
+  const cause = isEnd ? message.slice(0, message.length - next.length).trimEnd() : message;
+  const note = `Without a Chart.lock ${shown.join(', ')}${more}.`;
+  return new TowpathError(remedy, reason, `${cause} ${note}${isEnd ? ` ${next}` : ''}`, {
+    cause: error,
+    details,
+    next,
+    advice,
+  });
 }
 
 /** What is to be remembered of the charts that were fetched, in their order. */

@@ -10,12 +10,19 @@ import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
 import type { CredentialFor } from './chart-credentials.ts';
-import { type ChartFetcher, fetchedCharts, notWhatItSays, rangeWarnings } from './chart-dependencies.ts';
+import {
+  type ChartFetcher,
+  fetchedCharts,
+  namingVersions,
+  notWhatItSays,
+  rangesOf,
+  rangeWarnings,
+} from './chart-dependencies.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
 
 export interface RenderingOptions {
-  renderer: Renderer;
+  renderer: Pick<Renderer, 'render'>;
   /** Brings what charts depend on and Git does not have. */
   charts: ChartFetcher;
 }
@@ -68,22 +75,26 @@ export class Rendering {
       if (!(error instanceof MissingCharts)) throw refused(error);
       missing = error;
     }
+    const ranges = this.#ranges.of(key, pins);
     // Not of the commit, but of where it is fetched from: asked for again, as Git is.
     const terms = {
       allowed: target.allowedRepositories,
       patience: kept.length === 0 ? ('Unlimited' as const) : ('Limited' as const),
       pins,
-      ranges: this.#ranges.of(key, pins),
+      ranges,
       credentialFor,
     };
     const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
     try {
       const whole = new TreeWithCharts(tree, request.path, fetched.archives);
       const rendered = await renderer.render(whole, request, signal);
+      for (const { chart, version } of rangesOf(fetched.pins)) ranges.confirm(chart, version);
       const warnings = [...rendered.warnings, ...rangeWarnings(fetched.pins)];
       return { ...rendered, warnings, charts: fetched.pins };
     } catch (error) {
-      throw refused(notWhatItSays(error));
+      // The next one that is published may render.
+      for (const { chart, version } of rangesOf(fetched.pins)) ranges.release(chart, version);
+      throw refused(namingVersions(notWhatItSays(error), fetched.pins));
     }
   }
 }

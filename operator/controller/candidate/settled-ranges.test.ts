@@ -15,14 +15,26 @@ test('D14: a range is one version in all environments, whichever settles it firs
   assert.equal(memory.of('shop/other', []).find(chart), undefined);
 });
 
-test('a version that is not to be had is settled anew, unless another environment got it', () => {
+test('a version that does not render is settled anew, unless it does in another environment', () => {
   const ranges = new RangeMemory().of('shop/web', []);
   ranges.settle(chart, '7.2.2');
-  ranges.release(chart);
+  ranges.release(chart, '7.2.2');
   assert.equal(ranges.settle(chart, '7.2.1'), '7.2.1');
-  ranges.confirm(chart);
-  ranges.release(chart);
+  ranges.release(chart, '7.2.2');
+  assert.equal(ranges.find(chart), '7.2.1', 'who comes late lets go of his own only');
+  ranges.confirm(chart, '7.2.1');
+  ranges.release(chart, '7.2.1');
+  ranges.confirm(chart, '7.2.2');
   assert.equal(ranges.find(chart), '7.2.1');
+});
+
+test('D14: a version that renders in one environment counts, also where another let go of it meanwhile', () => {
+  const ranges = new RangeMemory().of('shop/web', []);
+  ranges.settle(chart, '7.2.2');
+  ranges.release(chart, '7.2.2');
+  ranges.settle(chart, '7.2.3');
+  ranges.confirm(chart, '7.2.2');
+  assert.equal(ranges.find(chart), '7.2.2');
 });
 
 test('what the record has counts, whatever this process remembers', () => {

@@ -10,10 +10,10 @@ export interface SettledRanges {
   find(chart: Ranged): string | undefined;
   /** Returns the version that counts: the one that was settled first, where several looked for it at once. */
   settle(chart: Ranged, version: string): string;
-  /** It is one that is there. */
-  confirm(chart: Ranged): void;
-  /** It is not to be had: where no other environment got it, it is open again. */
-  release(chart: Ranged): void;
+  /** It is one that renders. */
+  confirm(chart: Ranged, version: string): void;
+  /** It is not to be had, or does not render: where it does in no other environment, the range is open again. */
+  release(chart: Ranged, version: string): void;
 }
 
 interface Settlement {
@@ -42,12 +42,14 @@ export class RangeMemory {
         if (first === undefined) settled.set(keyOf(chart), { version, isConfirmed: false });
         return first?.version ?? version;
       },
-      confirm: (chart) => {
-        const one = settled.get(keyOf(chart));
-        if (one !== undefined) one.isConfirmed = true;
+      confirm: (chart, version) => {
+        // Another environment may have let go of it meanwhile, and may try another one.
+        if (settled.get(keyOf(chart))?.isConfirmed !== true)
+          settled.set(keyOf(chart), { version, isConfirmed: true });
       },
-      release: (chart) => {
-        if (settled.get(keyOf(chart))?.isConfirmed === false) settled.delete(keyOf(chart));
+      release: (chart, version) => {
+        const one = settled.get(keyOf(chart));
+        if (one?.isConfirmed === false && one.version === version) settled.delete(keyOf(chart));
       },
     };
   }

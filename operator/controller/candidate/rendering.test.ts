@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MemoryTree } from '../../../test/harness/memory-tree.ts';
+import { TowpathError } from '../../api/errors.ts';
+import { type ChartReference, MissingCharts, type Rendered, TreeWithCharts } from '../../render/renderer.ts';
+import type { CommitTree } from '../../source/tree/commit-tree.ts';
+import { Quarantine } from './quarantine.ts';
+import { Rendering, type RenderingInput } from './rendering.ts';
+
+const never = new AbortController().signal;
+const input: RenderingInput = {
+  key: 'shop/web',
+  target: {},
+  kept: [],
+  pins: [],
+  credentialFor: () => undefined,
+};
+
+/** A chart with a dependency of a range, of which the versions that are listed do not render. */
+function rendering(broken: readonly string[]) {
+  const published = ['2.0.0'];
+  const range: ChartReference = {
+    name: 'redis',
+    version: '^2.0.0',
+    repository: 'https://x.example/charts',
+    isRange: true,
+  };
+  const done = { warnings: [] } as unknown as Rendered;
+  const tree = new MemoryTree({ 'web/Chart.yaml': '' });
+  const fetched: string[] = [];
+  const all = new Rendering({
+    renderer: {
+      render: async (asked) => {
+        if (!(asked instanceof TreeWithCharts)) throw new MissingCharts('', [], [range]);
+        if (broken.includes(fetched.at(-1) ?? ''))
+          throw new TowpathError('Person', 'TemplateInvalid', 'It does not render. Mend it.', {
+            next: 'Mend it.',
+          });
+        return done;
+      },
+    },
+    charts: {
+      resolve: async () => published.at(-1) ?? '',
+      fetch: async ({ name, version }) => {
+        fetched.push(version);
+        return { name, version, digest: version, data: Buffer.alloc(0) };
+      },
+    },
+  });
+  const request = { path: 'web' } as Parameters<Rendering['render']>[2];
+  const render = () => all.render(input, tree as unknown as CommitTree, request, never);
+  return { published, render };
+}
+
+test('a range does not stay at a version that does not render, which is told', async () => {
+  const { published, render } = rendering(['2.0.0']);
+  for (let tries = 0; tries < 2; tries++)
+    await assert.rejects(render(), (error) => {
+      assert.ok(error instanceof Quarantine);
+      assert.equal(
+        error.error.message,
+        'It does not render. Without a Chart.lock redis ^2.0.0 is 2.0.0. Mend it.',
+      );
+      return true;
+    });
+  published.push('2.0.1');
+  assert.equal((await render()).charts?.[0]?.version, '2.0.1');
+});
+
+test('D14: a range stays at the version that it was rendered with', async () => {
+  const { published, render } = rendering([]);
+  assert.equal((await render()).charts?.[0]?.version, '2.0.0');
+  published.push('2.0.1');
+  assert.equal((await render()).charts?.[0]?.version, '2.0.0');
+});
