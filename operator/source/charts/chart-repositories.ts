@@ -14,6 +14,7 @@ import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { type IndexCut, IndexCutter } from './index-cut.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
+import { asIndex, newestFirst } from './listed-versions.ts';
 import { isOci } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
 import { type Asking, askingFor, keptAs, type Published, shownTo, type WantedChart } from './published.ts';
@@ -87,7 +88,7 @@ export class ChartRepositories {
     this.#slices = options.slices ?? new Slices();
     this.#directory = newCache(options.cacheDirectory, 'towpath-charts-');
     this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
-    this.#registries = new OciRegistries(this.#https, this.#limits);
+    this.#registries = new OciRegistries(this.#https, this.#limits, this.#slices);
     this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, this.#slices);
   }
 
@@ -172,26 +173,21 @@ export class ChartRepositories {
   async #highest(asking: Asking): Promise<string> {
     const { wanted: range } = asking;
     refuseName({ ...range, version: '0' });
-    const index = await this.#versionsOf(asking);
-    const located = await this.#locate({ ...range, isRange: true }, index, this.#stopped.signal);
+    if (isOci(range.repository)) return this.#highestInRegistry(asking);
+    const cut = await this.#cut(asking);
+    if (cut.text === undefined) throw notFound(range, '', nearNames(range.name, cut.names));
+    const located = await this.#locate({ ...range, isRange: true }, cut.text, this.#stopped.signal);
     if (located.version === '') throw notFound(range, range.version, located.versions);
     return located.version;
   }
 
-  /** An index that has all versions of the chart. */
-  async #versionsOf(asking: Asking): Promise<Uint8Array> {
-    const { wanted: range, credential } = asking;
-    const { name } = range;
-    if (isOci(range.repository)) {
-      const versions = await this.#registries.versions(range, this.#limited(), credential);
-      if (versions === undefined || versions.length === 0) throw notFound(range, '', []);
-      const entries = { [name]: versions.map((version) => ({ version, urls: ['-'] })) };
-      // JSON is YAML.
-      return Buffer.from(JSON.stringify({ entries }));
-    }
-    const cut = await this.#cut(asking);
-    if (cut.text === undefined) throw notFound(range, '', nearNames(name, cut.names));
-    return cut.text;
+  async #highestInRegistry({ wanted: range, credential }: Asking): Promise<string> {
+    const versions = await this.#registries.versions(range, this.#limited(), credential);
+    if (versions === undefined || versions.length === 0) throw notFound(range, '', []);
+    const index = await asIndex(range.name, versions, this.#slices);
+    const located = await this.#locate({ ...range, isRange: true }, index, this.#stopped.signal);
+    if (located.version !== '') return located.version;
+    throw notFound(range, range.version, await newestFirst(versions, this.#slices));
   }
 
   async #findInRegistry({ wanted, credential }: Asking): Promise<Published> {

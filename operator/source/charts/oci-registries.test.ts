@@ -4,8 +4,11 @@ import type { IncomingMessage } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { longestTurn } from '../../../test/harness/event-loop.ts';
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { scaled } from '../../../test/harness/slowness.ts';
+import { Slices } from '../../observe/event-loop-slices.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
 import { HttpsFiles } from './https-files.ts';
@@ -252,6 +255,39 @@ describe('a chart of a registry', () => {
     }
   });
 
+  test('A15: of 50,000 versions that take long to compare holds up nobody', async (t) => {
+    const long = Array.from({ length: 28 }, () => 'a.1').join('.');
+    const perPage = 5_000;
+    const pages = Array.from({ length: 10 }, (_, page) => {
+      const tags = Array.from(
+        { length: perPage },
+        (_, index) => `1.0.0-${long}.${(page * perPage + index * 7_919) % 50_000}`,
+      );
+      return Buffer.from(JSON.stringify({ tags }));
+    });
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      const page = Number(new URL(request.url ?? '', 'https://x').searchParams.get('page'));
+      const link = `</v2/public/redis/tags/list?page=${page + 1}>; rel="next"`;
+      response.writeHead(200, page + 1 < pages.length ? { link } : {}).end(pages[page]);
+      return true;
+    };
+    let bytes = 0;
+    const charts = repositories(t, {
+      locate: async (_chart, index) => {
+        bytes = index.length;
+        return { version: '', url: '', digest: '', versions: [] };
+      },
+    });
+    const reason = 'ChartNotFound';
+    const longest = await longestTurn(t, async () => {
+      await assert.rejects(charts.resolve(wanted('^2.0.0'), never), { reason });
+      await assert.rejects(charts.fetch(wanted('2.0.0'), never), { reason });
+    });
+    assert.ok(bytes > 50_000 * long.length, `${bytes} bytes`);
+    assert.ok(longest < scaled(100), `${longest} ms`);
+  });
+
   test('S9: that was handed out stays what it was, also where its tag is another chart by now', async (t) => {
     const charts = repositories(t, { limits: { cacheBytes: 1 } });
     const { digest } = await charts.fetch(wanted(), never);
@@ -272,7 +308,7 @@ describe('a registry that wants to know who asks', () => {
   function registries(t: TestContext): OciRegistries {
     const https = new HttpsFiles({ allowLoopback: true, timeouts: defaultChartTimeouts });
     t.after(() => https.stop());
-    return new OciRegistries(https, defaultChartLimits);
+    return new OciRegistries(https, defaultChartLimits, new Slices());
   }
   const secret = () => ({ ...wanted(), repository: published.privateUrl });
   const basic = ({ username, password }: OciRegistry['credential']) =>
@@ -337,7 +373,7 @@ describe('a registry that wants to know who asks', () => {
     }
   });
 
-  test('lists all versions of a chart, the newest first, and no other tags', async (t) => {
+  test('lists all versions of a chart, and no other tags', async (t) => {
     const pages = [
       ['1.0.0', 'latest', '2.0.0_build'],
       ['1.10.0', 7],
@@ -351,10 +387,12 @@ describe('a registry that wants to know who asks', () => {
       return true;
     };
     assert.deepEqual(await registries(t).versions(wanted(), never), [
-      ...['2.0.0+build', '1.10.0', '1.9.0', '1.9.0-rc.1', '1.0.0'],
+      ...['1.0.0', '2.0.0+build', '1.10.0', '1.9.0-rc.1', '1.9.0'],
     ]);
+    const newestFirst = ['2.0.0+build', '1.10.0', '1.9.0', '1.9.0-rc.1', '1.0.0'];
+    assert.deepEqual(await registries(t).find(wanted('3.0.0'), never), { versions: newestFirst });
     published.intercept = undefined;
-    assert.deepEqual(await registries(t).versions(wanted(), never), ['1.1.0', '1.1.0+build.7', '1.0.0']);
+    assert.deepEqual(await registries(t).versions(wanted(), never), ['1.0.0', '1.1.0', '1.1.0+build.7']);
     assert.equal(await registries(t).versions({ ...wanted(), name: 'rediss' }, never), undefined);
   });
 

@@ -1,12 +1,13 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { TowpathError } from '../../api/errors.ts';
+import type { Slices } from '../../observe/event-loop-slices.ts';
 import { size } from '../limits.ts';
-import { compareVersions, parseVersion } from '../semver.ts';
 import { printable } from '../text.ts';
 import { asBeginning, type HttpsFiles } from './https-files.ts';
 import type { ChartLimits } from './limits.ts';
 import { linkedNext } from './link-header.ts';
+import { newestFirst, versionsAmong } from './listed-versions.ts';
 import { type OciReference, ociReference, ociRepository, tagOf, versionOf } from './oci-reference.ts';
 import type { WantedChart } from './published.ts';
 import { bytesOf, jsonOf, parsed, type RegistryCredential, RegistrySession } from './registry-session.ts';
@@ -42,10 +43,12 @@ export interface OciArchive {
 export class OciRegistries {
   readonly #https: HttpsFiles;
   readonly #limits: ChartLimits;
+  readonly #slices: Slices;
 
-  constructor(https: HttpsFiles, limits: ChartLimits) {
+  constructor(https: HttpsFiles, limits: ChartLimits, slices: Slices) {
     this.#https = https;
     this.#limits = limits;
+    this.#slices = slices;
   }
 
   /**
@@ -66,11 +69,12 @@ export class OciRegistries {
       const found = await this.#manifest(session, reference, wanted, tag, signal);
       if (found !== undefined) return found;
     }
-    return { versions: await this.#versions(session, reference, wanted, signal) };
+    const versions = await this.#versions(session, reference, wanted, signal);
+    return { versions: versions && (await newestFirst(versions, this.#slices)) };
   }
 
   /**
-   * All versions of a chart, the newest first; undefined where there is no such chart.
+   * All versions of a chart, in the registry's order; undefined where there is no such chart.
    *
    * @throws TowpathError
    */
@@ -186,8 +190,8 @@ export class OciRegistries {
           'ServerError',
           `${asBeginning(what)} cannot be read. It is asked for again.`,
         );
-      for (const tag of data.tags ?? [])
-        if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(tag);
+      for (const tag of (data.tags ?? []).slice(0, MOST_TAGS + 1))
+        if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(versionOf(tag));
       url = linkedNext(response.header('link'), url);
       // What is not known as a whole has no newest.
       if (tags.length > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
@@ -197,19 +201,8 @@ export class OciRegistries {
           `${asBeginning(what)} has more than is read: ${MOST_TAGS} tags on ${MOST_PAGES} pages. Have who runs the registry delete old ones.`,
         );
     }
-    return newestFirst(tags.map(versionOf));
+    return versionsAmong(tags, this.#slices);
   }
-}
-
-/** Only what is a version: a registry has other tags, too. */
-function newestFirst(versions: readonly string[]): string[] {
-  return versions
-    .flatMap((text) => {
-      const version = parseVersion(text);
-      return version === undefined ? [] : [{ text, version }];
-    })
-    .sort((a, b) => compareVersions(b.version, a.version))
-    .map(({ text }) => text);
 }
 
 async function* ofSize(body: AsyncIterable<Buffer>, told: number, what: string): AsyncGenerator<Buffer> {
