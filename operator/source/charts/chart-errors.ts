@@ -17,6 +17,17 @@ export function refuseName({ name, version }: WantedChart): void {
   );
 }
 
+/** The digest that an index has for a chart; `what` is its entry. */
+export function digestIn(text: string, what: string): string {
+  const digest = text.toLowerCase().replace(/^sha256:/, '');
+  if (/^[0-9a-f]{64}$/.test(digest)) return digest;
+  throw new TowpathError(
+    'Person',
+    'ChartIndexInvalid',
+    `${what} has no SHA-256 digest, without which its archive cannot be checked. Have who runs the repository make the index anew (helm repo index), or commit the chart to the folder charts.`,
+  );
+}
+
 export function notFound(
   { name, repository }: WantedChart,
   version: string,

@@ -8,11 +8,12 @@ import { newCache } from '../cache-directory.ts';
 import type { Credential } from '../credential.ts';
 import { nearNames } from '../near-names.ts';
 import { printable } from '../text.ts';
-import { nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
+import { digestIn, nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
 import { fileUrl } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { type IndexCut, IndexCutter } from './index-cut.ts';
+import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
 import { asIndex, newestFirst } from './listed-versions.ts';
 import { isOci } from './oci-reference.ts';
@@ -79,6 +80,8 @@ export class ChartRepositories {
   /** The digest of each version that was. */
   readonly #handedOut = new BoundedMap<string, string>(MOST_HANDED_OUT);
   readonly #indexes = new BoundedMap<string, Index>(MOST_INDEXES);
+  /** What ranges came to after somebody had given up waiting for it. */
+  readonly #late = new LateAnswers();
 
   constructor(options: ChartRepositoriesOptions) {
     this.#locate = options.locate;
@@ -122,7 +125,8 @@ export class ChartRepositories {
   }
 
   /**
-   * The highest version that a range allows, of those that the repository has now.
+   * The highest version that a range allows, of those that the repository has now; or had some minutes ago, where it
+   * took longer to tell than somebody waited: else a slow one would be asked for ever.
    *
    * @throws TowpathError as `fetch` does; or the signal's reason.
    */
@@ -130,10 +134,15 @@ export class ChartRepositories {
     signal.throwIfAborted();
     const asking = askingFor(range, credential);
     const key = JSON.stringify(['range', asking.repository.href, range.name, range.version, asking.scope]);
-    return unlessAborted(
-      this.#shared(key, () => this.#highest(asking)),
-      signal,
-    );
+    const late = this.#late.find(key);
+    if (late !== undefined) return late;
+    const flight = this.#shared(key, () => this.#highest(asking));
+    try {
+      return await unlessAborted(flight, signal);
+    } catch (error) {
+      if (signal.aborted) this.#late.keep(key, flight);
+      throw error;
+    }
   }
 
   async stop(): Promise<void> {
@@ -210,13 +219,7 @@ export class ChartRepositories {
     // As a whole, it may have other charts only.
     if (located.version === '') throw notFound(wanted, version, nearVersions(version, located.versions));
     const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
-    const digest = located.digest.toLowerCase().replace(/^sha256:/, '');
-    if (!/^[0-9a-f]{64}$/.test(digest))
-      throw new TowpathError(
-        'Person',
-        'ChartIndexInvalid',
-        `${what} has no SHA-256 digest, without which its archive cannot be checked. Have who runs the repository make the index anew (helm repo index), or commit the chart to the folder charts.`,
-      );
+    const digest = digestIn(located.digest, what);
     const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
     return { digest, says: 'index.yaml', open: () => this.#download(asking, url) };
   }

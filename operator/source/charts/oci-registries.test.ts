@@ -126,6 +126,29 @@ describe('a chart of a registry', () => {
     await assert.rejects(charts.resolve(closed, never), { reason: 'AuthenticationFailed' });
   });
 
+  test('A4: is found for a range though its registry takes longer to list than anybody waits', async (t) => {
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const charts = repositories(t, {
+      locate: async () => ({ version: '1.1.0', url: '-', digest: '', versions: [] }),
+    });
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      asked.resolve();
+      void answer.promise.then(() => response.end('{"tags":["1.0.0","1.1.0"]}'));
+      return true;
+    };
+    const patience = new AbortController();
+    const first = charts.resolve(wanted('^1.0.0'), patience.signal);
+    await asked.promise;
+    const second = charts.resolve(wanted('^1.0.0'), never);
+    patience.abort(new Error('waited for long enough'));
+    await assert.rejects(first, /waited for long enough/);
+    answer.resolve();
+    assert.equal(await second, '1.1.0');
+    published.intercept = () => assert.fail('it is asked again');
+    assert.equal(await charts.resolve(wanted('^1.0.0'), never), '1.1.0');
+  });
+
   test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {
     const charts = repositories(t);
     const reason = 'ChartDigestMismatch';
