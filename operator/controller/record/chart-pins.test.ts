@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { arePinned, type ChartPin, pinOf, pinOfRange, withPins } from './chart-pins.ts';
+import { arePinned, type ChartPin, pinnedRepository, pinOf, pinOfRange, withPins } from './chart-pins.ts';
 
 const pin = (version: string, more: Partial<ChartPin> = {}): ChartPin => ({
   repository: 'https://charts.example.com/acme',
@@ -18,6 +18,11 @@ test('S9: a chart is found by name, version and repository, however that is writ
     'HTTPS://Charts.Example.com:443/acme/',
   ])
     assert.equal(pinOf(pins, pin('2.0.0', { repository })), pins[1], repository);
+  const oci = pin('2.0.0', { repository: pinnedRepository('oci://ghcr.io/acme') });
+  for (const repository of ['oci://ghcr.io/acme/', 'OCI://GHCR.io:443/acme'])
+    assert.equal(pinOf([oci], pin('2.0.0', { repository })), oci, repository);
+  assert.equal(pinOf([oci], pin('2.0.0', { repository: 'oci://ghcr.io/acme2' })), undefined);
+  assert.equal(pinnedRepository('https://me:secret@X.example/a/'), 'https://me:secret@x.example/a');
   for (const other of [
     pin('3.0.0'),
     pin('1.0.0', { name: 'redis2' }),

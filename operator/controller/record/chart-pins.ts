@@ -1,5 +1,7 @@
 /** What the charts were that an Application was rendered with and Git does not have: their bytes never change. */
 
+import { repositoryUrl } from '../../source/charts/chart-url.ts';
+
 export interface ChartPin {
   /** As `pinnedRepository` writes it. */
   readonly repository: string;
@@ -18,10 +20,19 @@ const MOST_PINS = 200;
 
 /** The same for every way to write the URL of a repository. */
 export function pinnedRepository(repository: string): string {
-  const { href } = URL.parse(repository) ?? { href: repository };
+  const href = hrefOf(repository);
   let end = href.length;
   while (href[end - 1] === '/') end -= 1;
   return href.slice(0, end);
+}
+
+function hrefOf(repository: string): string {
+  try {
+    return repositoryUrl(repository).href;
+  } catch {
+    // Nothing is ever fetched from there.
+    return URL.parse(repository)?.href ?? repository;
+  }
 }
 
 /** What the chart was; undefined where it was never used, or so long ago that it is not remembered. */
