@@ -37,7 +37,7 @@ export const RENDER_REASONS = {
   ),
   DependencyMissing: person(
     'A dependency of the chart is neither in charts/ nor a file:// path, and cannot be fetched.',
-    'Run "helm dependency update" and commit the folder charts; what has an https:// repository in Chart.yaml is fetched.',
+    'Run "helm dependency update" and commit the folder charts; what has an https:// or oci:// repository in Chart.yaml is fetched.',
   ),
   ChartLockOutOfDate: person(
     'Chart.lock was not made of the dependencies that Chart.yaml has now.',
