@@ -36,7 +36,7 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       const key = keyOf(application);
       const chosen = chosenOf(context, entry, decision);
       if (chosen === undefined) {
-        refuseOtherRevision(context, entry);
+        refuseOtherRevision(context.flags.revision, entry);
         throw nothingWaits(key, environment, entry);
       }
       const { digest } = chosen;
@@ -92,10 +92,15 @@ function nothingWaits(key: string, environment: string, entry: EnvironmentStatus
 }
 
 /** What waits is named, so that one sees what one may say. */
-function refuseOtherRevision({ flags }: Context, entry: EnvironmentStatus | undefined): void {
-  const { revision } = flags;
-  const waits = entry === undefined ? [] : allWaiting(entry).map((one) => one.revision.slice(0, 12));
-  if (revision === undefined || waits.length === 0) return;
+export function refuseOtherRevision(
+  revision: string | undefined,
+  entry: Pick<EnvironmentStatus, 'desiredDigest' | 'desiredRevision' | 'waiting'> | undefined,
+): void {
+  const all = entry === undefined ? [] : allWaiting(entry);
+  // It does wait, though not for that.
+  if (revision === undefined || all.some((one) => isOfRevision(revision, one.revision))) return;
+  const waits = all.map((one) => one.revision.slice(0, 12));
+  if (waits.length === 0) return;
   throw new CommandError(
     `What waits is of revision ${waits.join(' or ')}, not of ${revision}: look at it, and name that one.`,
     EXIT.NotAwaited,
