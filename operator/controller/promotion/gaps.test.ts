@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { type Promotion, type PromotionPhase, parsePromotion } from '../../api/v1alpha1/promotion.ts';
 import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
-import { gapsOf, lostOf } from './gaps.ts';
+import { foundOf, gapsOf, lostOf } from './gaps.ts';
 import { promotionNames, promotionOf, statusOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 
@@ -194,6 +194,24 @@ test('S14, D7: what a person asked for is recorded anew where that Promotion is 
   const { deployment: _, ...its } = spec;
   const asked = { ...first, spec: { ...its, requestedBy: 'anna' }, metadata: { ...metadata, uid: 'anna-1' } };
   assert.deepEqual(of(annas(2), [ended(1)], [first, { ...asked, status: { phase: 'Pending' } }]), []);
+});
+
+test('D7, S14: what a person asked for is kept in the record until that Promotion says how it ended', () => {
+  const promoted = { promotion: 'back', uid: 'anna-1', by: 'anna' };
+  const known = counting(ended(3), [ended(1), { ...ended(2), promoted }]);
+  const { metadata, spec } = promotion(ended(2));
+  const { deployment: _, ...its } = spec;
+  const of = (phase?: PromotionPhase) => {
+    const status = phase === undefined ? {} : { status: { phase } };
+    const asked = { ...promotion(ended(2)), spec: its, metadata: { ...metadata, uid: 'anna-1' }, ...status };
+    const promotions = [promotion(ended(1), 'Succeeded'), asked, promotion(ended(3), 'Succeeded')];
+    const gaps = gapsOf({ application: application(), record: known, promotions });
+    assert.deepEqual(gaps, [], 'its own Promotion records it');
+    return foundOf({ record: known, promotions }, gaps).map(({ id }) => id);
+  };
+  assert.deepEqual(of(), [1]);
+  assert.deepEqual(of('Deploying'), [1]);
+  assert.deepEqual(of('Succeeded'), [1, 2]);
 });
 
 test('what a person asked for of an earlier Application of the name records no deployment of the one that is there', () => {

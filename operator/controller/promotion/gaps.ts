@@ -1,6 +1,6 @@
 import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
-import type { TargetRecord } from '../record/record.ts';
+import type { Deployment, TargetRecord } from '../record/record.ts';
 import { isOf, isWhatCameOf, type Recorded, secondOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
@@ -46,6 +46,23 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
       spec.deployment !== undefined && !isFinished(status?.phase) && !known.has(metadata.name),
   );
   return [...gaps, ...lost.flatMap((promotion) => endOfLost(promotion, own) ?? [])];
+}
+
+/**
+ * What ended and is no gap the ledger has: its record need not keep it. But what a person asked for is known to have been
+ * begun by that alone, until that Promotion says how it ended: else it would be begun once more.
+ */
+export function foundOf(
+  { record, promotions }: Pick<Known, 'record' | 'promotions'>,
+  gaps: readonly Gap[],
+): readonly Deployment[] {
+  const missing = new Set(gaps.map(({ recorded }) => recorded.id));
+  const open = new Set(
+    promotions.flatMap(({ metadata, status }) => (isFinished(status?.phase) ? [] : [metadata.uid])),
+  );
+  return record.ended.filter(
+    ({ id, promoted }) => !missing.has(id) && (promoted === undefined || !open.has(promoted.uid)),
+  );
 }
 
 /** Its own status may not say yet which deployment came of it. */

@@ -8,9 +8,9 @@ import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { namespaceOf } from '../record/application-key.ts';
-import type { TargetRecord } from '../record/record.ts';
+import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { Archive } from './archive.ts';
-import { type Gap, gapsOf, lostOf } from './gaps.ts';
+import { foundOf, type Gap, gapsOf, lostOf } from './gaps.ts';
 import { type Ledger, PROMOTIONS } from './ledger.ts';
 import { targetIn } from './retention.ts';
 import { Trim } from './trim.ts';
@@ -345,7 +345,7 @@ export class LedgerKeeper {
         const promotions = ofTargets.get(name) ?? [];
         if (application === undefined) return [];
         const gaps = gapsOf({ application, record, promotions });
-        this.#noteFound(record, gaps);
+        this.#noteFound(record, foundOf({ record, promotions }, gaps));
         return gaps;
       });
     });
@@ -353,13 +353,11 @@ export class LedgerKeeper {
     return [...gaps, ...lost.flatMap(([, promotions]) => lostOf(promotions))];
   }
 
-  /** What ended and is no gap the ledger has: its record need not keep it. */
-  #noteFound({ target: { name }, ended }: TargetRecord, gaps: readonly Gap[]): void {
+  #noteFound({ target: { name } }: TargetRecord, found: readonly Deployment[]): void {
     const { ledger } = this.#options;
-    const missing = new Set(gaps.map(({ recorded }) => recorded.id));
     ledger.found(
       name,
-      ended.filter(({ id }) => !missing.has(id) && !ledger.isUnderWay(name, id)),
+      found.filter(({ id }) => !ledger.isUnderWay(name, id)),
     );
   }
 
