@@ -19,7 +19,16 @@ const GATE_OF: Readonly<Record<string, SkippableGate>> = {
 };
 
 /** What says not now, or not this, of what has entered before as well. */
-const OF_RETRY: ReadonlySet<string> = new Set(['Frozen', 'OutsideWindow', 'WindowInvalid', 'Rejected']);
+const OF_RETRY: ReadonlySet<string> = new Set([
+  'Frozen',
+  'OutsideWindow',
+  'WindowInvalid',
+  'Rejected',
+  // There may be one of these, and nobody can see it.
+  'EnvironmentsUnknown',
+  'PoliciesUnknown',
+  'ApprovalsUnknown',
+]);
 
 /** What the stage before is asked about. */
 const OF_STAGE_BEFORE: readonly SkippableGate[] = ['order', 'soak', 'checks'];

@@ -39,9 +39,10 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
   const who = by === undefined ? '' : ` by ${by.type}`;
   const about = `commit ${commit.number} in ${environment} at ${new Date(at).toISOString()}${who}`;
   if (by?.type === 'Retry') {
-    // It has entered before: only a better time is waited for.
-    const { windows } = (governance.is === 'InStage' ? governance.gates : undefined) ?? {};
+    // It has entered before: only a better time is waited for, and that nobody says no.
+    const { windows, approvals } = (governance.is === 'InStage' ? governance.gates : undefined) ?? {};
     assert.ok(windows === undefined || isInWindow(at), about);
+    if (approvals !== undefined) assertApproved(begun, year, all, about);
     return;
   }
   assert.notEqual(governance.is, 'Contested', about);
@@ -76,7 +77,7 @@ function assertMayEnter(begun: Begun, year: StagedYear, all: readonly Begun[]): 
 
 /**
  * Of each person the newest that was said since it entered last is what counts: nobody says no, and somebody yes who does
- * not ask for it himself.
+ * not ask for it himself. What runs is not asked about again; of what failed there, or was taken back, nobody says no.
  */
 function assertApproved(
   { environment, commit, digest, at, by, before }: Begun,
@@ -84,8 +85,9 @@ function assertApproved(
   all: readonly Begun[],
   about: string,
 ): void {
-  // What runs is not asked about again.
-  if (before.deployment?.candidate.digest === digest) return;
+  const { candidate, outcome } = before.deployment ?? {};
+  const isThere = candidate?.digest === digest;
+  if (isThere && outcome !== 'Failed' && outcome !== 'Cancelled') return;
   const entered = all.filter(
     (one) => one.environment === environment && one.commit === commit && one.at < at && isSettled(one),
   );
@@ -97,6 +99,7 @@ function assertApproved(
   const counting = [...newest.values()];
   const no = counting.filter(({ decision }) => decision === 'Reject');
   assert.deepEqual(no, [], `${about}: somebody said no`);
+  if (isThere) return;
   const yes = counting.filter((one) => one.by !== by?.by && at < one.at + VALID_HOURS * HOUR);
   assert.ok(yes.length > 0, `${about}: nobody said yes`);
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../../promote/command.ts';
-import type { Decision } from '../../promote/gate.ts';
+import type { Admission, Decision } from '../../promote/gate.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import { gatesOf } from './gates.ts';
 import type { Run } from './run.ts';
@@ -26,10 +26,15 @@ interface Given {
   readonly doubts?: Run['target']['doubts'];
   /** What a person decided of what it is about, where one has to say yes. */
   readonly decided?: Decision['decision'];
+  /** Whether it is proven who decided. */
+  readonly admission?: Admission;
 }
 
+const ENFORCED: Admission = { is: 'Enforced', since: new Date(0) };
+
 /** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
-function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, doubts, decided }: Given) {
+function gatesIn(given: Given) {
+  const { type, about, answered = [], record, wanted = NEW, unknown, doubts, decided } = given;
   const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
   const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
@@ -37,7 +42,7 @@ function gatesIn({ type, about, answered = [], record, wanted = NEW, unknown, do
   const run = {
     parts: {
       approvals: {
-        admission: { is: 'Enforced', since: new Date(0) },
+        admission: given.admission ?? ENFORCED,
         unused: () => (decided === undefined ? [] : [said]),
       },
       commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
@@ -78,12 +83,26 @@ test('D12, A26: a rollback holds from when it was accepted: nothing newer enters
   );
 });
 
-test('A20, S14: what failed is begun anew by no Retry while the no of a person stands, and asks nobody for a yes', () => {
-  const deployment = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as Deployment;
-  const retry = { type: 'Retry', about: 'web-prod-3', wanted: OLD, record: { deployment } } as const;
-  assert.deepEqual(keptOutBy({ ...retry, decided: 'Reject' }), ['Rejected']);
-  assert.deepEqual(keptOutBy({ ...retry, decided: 'Approve' }), []);
-  assert.deepEqual(keptOutBy({ ...retry, type: 'Resume', decided: 'Reject' }), [], 'what runs goes on');
+/** What keeps out what is there, whoever asks for it once more. */
+const onceMore = (outcome: Deployment['outcome'], more: Partial<Given>) => {
+  const deployment = { id: 3, candidate: OLD, outcome } as unknown as Deployment;
+  const its = { about: 'web-prod-3', wanted: OLD, record: { deployment }, ...more };
+  // Resume: nobody by a Promotion, but a sync may be asked for, or the spec be another one.
+  return (['Retry', 'Promote', 'Resume'] as const).map((type) => keptOutBy({ type, ...its }).join());
+};
+
+test('A20, S14: what failed, or was taken back, is begun anew by nobody while the no of a person stands, and nobody is asked for a yes', () => {
+  const each = (reason: string) => [reason, reason, reason];
+  for (const outcome of ['Failed', 'Cancelled'] as const) {
+    assert.deepEqual(onceMore(outcome, { decided: 'Reject' }), each('Rejected'));
+    assert.deepEqual(onceMore(outcome, { decided: 'Approve' }), each(''));
+    const unknown = { is: 'Unknown', why: 'forbidden' } as const;
+    assert.deepEqual(onceMore(outcome, { decided: 'Approve', admission: unknown }), each('ApprovalsUnknown'));
+    const missing = { is: 'Missing', what: 'ValidatingAdmissionPolicy x' } as const;
+    assert.deepEqual(onceMore(outcome, { decided: 'Reject', admission: missing }), each(''));
+  }
+  for (const outcome of ['Succeeded', undefined] as const)
+    assert.deepEqual(onceMore(outcome, { decided: 'Reject' }), each(''), 'what runs goes on');
 });
 
 test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer enters; what runs, or is held, is told nothing of it', () => {

@@ -108,16 +108,20 @@ function entryOf(run: Run, digest: string | undefined): Entry {
         : [{ whose, field: `${field}.windows`, opening: parts.openings.at(windows, now) }],
     ),
     dependencies: dependenciesIn(environment, application, parts),
-    approvals: [...approvalsOf(run, all, digest), ...nosToRetry(run, all, digest)],
+    approvals: [...approvalsOf(run, all, digest), ...nosOnceMore(run, all, digest)],
   };
 }
 
-/** Of what failed, and a person has tried once more, nobody is asked for a yes; a no that was given since holds it back. */
-function nosToRetry(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
-  if (digest === undefined || run.context.record.deployment?.candidate.digest !== digest) return [];
-  if (commandedIn(run).waits?.type !== 'Retry') return [];
-  const proven = decidedOf(run, all, digest).filter(({ admission }) => admission.is === 'Enforced');
-  return proven.map((one) => ({ ...one, gate: { ...one.gate, required: 0 } }));
+/**
+ * Of what failed, or was taken back, and is tried once more, nobody is asked for a yes; a no that was given since holds it
+ * back, whoever asks: a person, a sync, or another spec. A no that cannot be seen may be there.
+ */
+function nosOnceMore(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
+  const { candidate, outcome } = run.context.record.deployment ?? {};
+  if (digest === undefined || candidate?.digest !== digest) return [];
+  if (outcome !== 'Failed' && outcome !== 'Cancelled') return [];
+  const provable = decidedOf(run, all, digest).filter(({ admission }) => admission.is !== 'Missing');
+  return provable.map((one) => ({ ...one, gate: { ...one.gate, required: 0 } }));
 }
 
 interface GatesOf {
