@@ -26,7 +26,7 @@ test('A13: healthy time counts, what comes up pauses it, and what breaks begins 
 });
 
 test('A14: while nothing changes, nothing is to be written', () => {
-  for (const health of ['Healthy', 'ComingUp', 'OutOfSight', 'Broken'] as const) {
+  for (const health of ['Healthy', 'ComingUp', 'Changed', 'OutOfSight', 'Broken'] as const) {
     const first = soakAfter(undefined, { digest: 'd', health, now: at(0) });
     assert.equal(soakAfter(first, { digest: 'd', health, now: at(7) }), first, health);
   }
@@ -71,7 +71,9 @@ const stayedOn = (soak: Soak, live: Counted | undefined, minute: number) => {
 const HEALTHY = after([0, 'Healthy']);
 const COMES_UP = after([0, 'Healthy'], [10, 'ComingUp']);
 const UNSEEN = after([0, 'Healthy'], [10, 'OutOfSight']);
+const CHANGED = after([0, 'Healthy'], [10, 'Changed']);
 const BROKEN = after([0, 'Healthy'], [10, 'Broken']);
+const MENDED = after([0, 'Healthy'], [10, 'Broken'], [11, 'Changed']);
 
 for (const [what, soak, live, minute, until] of [
   ['what is healthy, until it has soaked', HEALTHY, 'Healthy', 10, 30],
@@ -83,6 +85,11 @@ for (const [what, soak, live, minute, until] of [
   ['the same, however long that took', COMES_UP, 'Healthy', 60, 80],
   ['what was out of sight and is healthy, however long nobody saw it', UNSEEN, 'Healthy', 60, 80],
   ['what was out of sight and comes up, as if it began to', UNSEEN, 'ComingUp', 60, 65],
+  ['what is changed, for as long as it may take to come up', CHANGED, 'Healthy', 12, 15],
+  ['what stays changed, no more', CHANGED, 'Healthy', 15, undefined],
+  ['what was changed and comes up, from when it was changed on', CHANGED, 'ComingUp', 12, 15],
+  ['what was broken and is changed, no longer', MENDED, 'Healthy', 12, 16],
+  ['what was broken and stays changed, no more', MENDED, 'Healthy', 16, undefined],
   ['what is broken, no more, whatever is noted', HEALTHY, 'Broken', 10, undefined],
   ['what was broken and comes up, no more', BROKEN, 'ComingUp', 11, undefined],
   ['what was broken, as far as it is known, no more', BROKEN, undefined, 11, undefined],
@@ -104,4 +111,29 @@ test('A13: what comes up once more after a time in which nobody looked begins to
   assert.equal(short.comingUpSince, at(10).toISOString());
   assert.equal(after([0, 'Broken'], [1, 'ComingUp'], [2, 'OutOfSight']).broken, true);
   assert.equal(after([0, 'Broken'], [1, 'ComingUp'], [2, 'Healthy']).broken, undefined);
+});
+
+test('A13: what comes up and is changed by turns is waited for from the first of these on, until it is as it was', () => {
+  const turns = after([0, 'Healthy'], [10, 'Changed'], [12, 'ComingUp'], [13, 'Changed']);
+  assert.equal(turns.changedSince, at(10).toISOString());
+  assert.equal(stayedOn(turns, 'Healthy', 15), undefined);
+  const again = after([0, 'Healthy'], [10, 'Changed'], [13, 'Healthy'], [14, 'Changed']);
+  assert.equal(again.changedSince, at(14).toISOString());
+  assert.equal(again.ms, 11 * MINUTE, 'changed it does not count');
+  assert.equal(after([0, 'Broken'], [1, 'Changed'], [2, 'Healthy']).broken, undefined);
+});
+
+test('D7, A14: what nobody asks for is counted by no later process, for one write; and no time counts that nobody looked at', () => {
+  const unasked = true;
+  const gap = (from: number) => ({ unasked, gap: { from: at(from) } }) as const;
+  const first = after([0, 'Healthy'], [60, 'Healthy', { unasked }]);
+  assert.equal(healthyMs(first, at(60)), 60 * MINUTE, 'who saw it begin counts on');
+  const rests = after([0, 'Healthy'], [90, 'Healthy', gap(60)]);
+  assert.deepEqual(rests, { digest: 'd', ms: 62 * MINUTE });
+  for (const more of [{ unasked }, gap(90), gap(190)] as const)
+    assert.equal(soakAfter(rests, { digest: 'd', health: 'Healthy', now: at(200), ...more }), rests);
+  const asked = soakAfter(rests, { digest: 'd', health: 'Healthy', now: at(200) });
+  assert.deepEqual(asked, { ...rests, since: at(200).toISOString() });
+  const broken = soakAfter(rests, { digest: 'd', health: 'Broken', now: at(100), unasked });
+  assert.equal(broken?.ms, 0, 'what breaks begins anew all the same');
 });

@@ -10,12 +10,17 @@ export interface Soak {
   readonly since?: string;
   /** Since when they come up once more. */
   readonly comingUpSince?: string;
+  /** Since when they are healthy, but not as they were deployed. */
+  readonly changedSince?: string;
   /** They were Degraded, or Missing, and have not been healthy since. */
   readonly broken?: true;
 }
 
-/** `OutOfSight`: it cannot be seen, or somebody changed it. `Broken`: they are Degraded, or Missing. */
-export type Counted = 'Healthy' | 'ComingUp' | 'OutOfSight' | 'Broken';
+/**
+ * `Changed`: they are healthy, but somebody changed them. `OutOfSight`: it cannot be seen. `Broken`: they are Degraded, or
+ * Missing.
+ */
+export type Counted = 'Healthy' | 'ComingUp' | 'Changed' | 'OutOfSight' | 'Broken';
 
 export interface SoakSeen {
   /** Of what is deployed to the end; undefined: something else is on its way. */
@@ -24,6 +29,8 @@ export interface SoakSeen {
   readonly now: Date;
   /** Present at the first look of a process: until when one before it looked. Unknown where none is known to have. */
   readonly gap?: { readonly from: Date | undefined };
+  /** Nobody asks for it at the moment. */
+  readonly unasked?: true;
 }
 
 /** So much counts of a time in which nobody looked; what is longer counts no further. */
@@ -32,8 +39,22 @@ export const GAP_MS = 120_000;
 /** What is known after a look; the very same where nothing is to be written. */
 export function soakAfter(before: Soak | undefined, { digest, ...seen }: SoakSeen): Soak | undefined {
   if (digest === undefined) return undefined;
-  const after = counted(before?.digest === digest ? before : { digest, ms: 0 }, seen);
+  if (before?.digest !== digest) return counted({ digest, ms: 0 }, seen);
+  const after = resting(before, seen) ?? counted(before, seen);
   return isSame(before, after) ? before : after;
+}
+
+/**
+ * What nobody asks for is counted on by the process that saw it, and by no later one: each would have to write down since
+ * when it looks, or what nobody looked at would count once somebody asks again.
+ */
+function resting(before: Soak, { health, now, gap, unasked }: Omit<SoakSeen, 'digest'>): Soak | undefined {
+  if (unasked !== true || health !== 'Healthy') return undefined;
+  const { digest, since, comingUpSince, changedSince, broken } = before;
+  if (since !== undefined)
+    return gap === undefined ? undefined : { digest, ms: healthyWithGap(before, now, gap.from) };
+  const isResting = comingUpSince === undefined && changedSince === undefined && broken === undefined;
+  return isResting ? before : undefined;
 }
 
 function counted(before: Soak, { health, now, gap }: Omit<SoakSeen, 'digest'>): Soak {
@@ -42,16 +63,19 @@ function counted(before: Soak, { health, now, gap }: Omit<SoakSeen, 'digest'>): 
   if (health === 'Healthy' && since !== undefined && gap === undefined) return before;
   const ms = gap === undefined ? healthyMs(before, now) : healthyWithGap(before, now, gap.from);
   if (health === 'Healthy') return { digest, ms, since: now.toISOString() };
+  if (health === 'Changed')
+    return { digest, ms, changedSince: waitedFrom(before, now, gap), ...(broken === true ? { broken } : {}) };
   if (broken === true) return before;
   return health === 'OutOfSight'
     ? { digest, ms }
-    : { digest, ms, comingUpSince: comingUpFrom(before, now, gap) };
+    : { digest, ms, comingUpSince: waitedFrom(before, now, gap) };
 }
 
-function comingUpFrom({ comingUpSince }: Soak, now: Date, gap: SoakSeen['gap']): string {
+/** What comes up and is changed by turns is waited for from the first of these on. */
+function waitedFrom({ comingUpSince, changedSince }: Soak, now: Date, gap: SoakSeen['gap']): string {
   // What nobody looked at for longer may have been healthy meanwhile.
   const isLong = gap !== undefined && now.getTime() - (gap.from?.getTime() ?? 0) > GAP_MS;
-  return comingUpSince === undefined || isLong ? now.toISOString() : comingUpSince;
+  return isLong ? now.toISOString() : (comingUpSince ?? changedSince ?? now.toISOString());
 }
 
 export interface SoaksAt {
@@ -65,16 +89,21 @@ export interface SoaksAt {
 }
 
 /**
- * Until when they soak, as far as one can tell: what only comes up, or is out of sight, is waited for, but not for ever.
- * Undefined: they do not, since they broke, or do not come up any more. What has soaked did so until a time that is past.
+ * Until when they soak, as far as one can tell: what only comes up, is changed, or is out of sight, is waited for, but not
+ * for ever. Undefined: they do not, since they broke, or do not come up any more. What has soaked did so until a time that
+ * is past.
  */
 export function soaksUntil(soak: Soak, { live, neededMs, timeoutMs, now }: SoaksAt): Date | undefined {
+  const { comingUpSince, changedSince, broken } = soak;
   const isHealthy = live === undefined ? soak.since !== undefined : live === 'Healthy';
-  if (live === 'Broken' || (soak.broken === true && !isHealthy)) return undefined;
+  if (live === 'Broken' || (broken === true && !isHealthy)) return undefined;
   const left = neededMs - healthyMs(soak, now);
-  if (isHealthy || (left <= 0 && soak.since !== undefined)) return new Date(now.getTime() + left);
+  // What somebody changed is healthy by itself, and does not count before it is as it was.
+  const isCounting = isHealthy && changedSince === undefined;
+  if (isCounting || (left <= 0 && soak.since !== undefined)) return new Date(now.getTime() + left);
   if (left <= 0) return undefined;
-  const since = soak.comingUpSince === undefined ? now.getTime() : Date.parse(soak.comingUpSince);
+  const begun = comingUpSince ?? changedSince;
+  const since = begun === undefined ? now.getTime() : Date.parse(begun);
   return now.getTime() < since + timeoutMs ? new Date(since + timeoutMs) : undefined;
 }
 
@@ -97,12 +126,13 @@ function healthyWithGap(soak: Soak, now: Date, from: Date | undefined): number {
 }
 
 function isSame(one: Soak | undefined, other: Soak): boolean {
-  const { digest, ms, since, comingUpSince, broken } = one ?? {};
+  const { digest, ms, since, comingUpSince, changedSince, broken } = one ?? {};
   return (
     digest === other.digest &&
     ms === other.ms &&
     since === other.since &&
     comingUpSince === other.comingUpSince &&
+    changedSince === other.changedSince &&
     broken === other.broken
   );
 }

@@ -85,6 +85,8 @@ interface Year {
   readonly versions: readonly Version[];
   /** Staging cannot be seen. */
   readonly unseen: readonly Span[];
+  /** Somebody has changed what runs in staging, which is healthy all the same. */
+  readonly changed: readonly Span[];
   /** No operator looks. */
   readonly away: readonly Span[];
   /** When somebody approves what waits. */
@@ -109,7 +111,8 @@ function yearOf(seed: number): Year {
     checked: pick(random(), ['Passed', 'Passed', 'Passed', 'Passed', 'Failed', 'CouldNotRun'] as const),
     checkTakes: Math.floor(12 * MINUTE * random()),
   }));
-  return { versions, unseen: spans(0.5, HOUR), away: spans(0.2, 3 * HOUR), approvals: times(6) };
+  const others = { unseen: spans(0.5, HOUR), away: spans(0.2, 3 * HOUR), approvals: times(6) };
+  return { versions, ...others, changed: spans(0.3, 2 * DAY) };
 }
 
 function pick<One>(random: number, all: readonly [One, ...One[]]): One {
@@ -135,6 +138,8 @@ class Model {
   silent = 0;
   /** Versions that prod waited for, and that something newer drove out of staging before they had soaked. */
   lost = 0;
+  /** Times at which something newer waited for what somebody had changed for longer than it is waited for. */
+  stuck = 0;
   looks = 0;
   readonly #year: Year;
   #known = -1;
@@ -152,11 +157,11 @@ class Model {
   }
 
   run(): this {
-    const { versions, unseen, away, approvals } = this.#year;
+    const { versions, unseen, away, approvals, changed } = this.#year;
     const outside = [
       ...versions.map(({ at }) => at),
       ...approvals,
-      ...[...unseen, ...away].flatMap(({ from, until }) => [from, until]),
+      ...[...unseen, ...away, ...changed].flatMap(({ from, until }) => [from, until]),
     ].sort((one, other) => one - other);
     let next = 0;
     let wake = Number.POSITIVE_INFINITY;
@@ -193,6 +198,7 @@ class Model {
     if (this.#awaitsFresh) wakes.push(...this.#seeStaging(now));
     this.#awaitsFresh = false;
     this.#follow(now);
+    wakes.push(this.#soaksUntil(now));
     this.#lookedAt = now;
     return Math.min(...wakes.filter((at) => at > now), Number.POSITIVE_INFINITY);
   }
@@ -202,25 +208,43 @@ class Model {
     const newest = this.#year.versions[this.#known];
     if (newest === undefined || this.#runs?.version === newest || isIn(this.#year.unseen, now)) return;
     const live = this.#healthAt(now);
-    const at = { live, neededMs: SOAK_MS, timeoutMs: TIMEOUT_MS, now: new Date(now) };
-    const until = this.#soak === undefined ? undefined : soaksUntil(this.#soak, at);
-    const soaks = until !== undefined && until.getTime() > now;
+    const soaks = this.#soaksUntil(now) > now;
     const checked = this.#checks?.runs.some(({ ended }) => ended === undefined) === true;
     const isWaitedFor = (this.#runs?.version.number ?? -1) > this.#prod;
+    if (isWaitedFor && soaks && this.#isChangedForLong(now)) this.stuck += 1;
     if (isWaitedFor && (soaks || (live === 'Healthy' && checked))) return;
     const soaked = this.#soak === undefined ? SOAK_MS : healthyMs(this.#soak, new Date(now));
-    if (isWaitedFor && live === 'Healthy' && soaked < SOAK_MS) this.lost += 1;
+    const isChanged = this.#soak?.changedSince !== undefined;
+    if (isWaitedFor && live === 'Healthy' && soaked < SOAK_MS && !isChanged) this.lost += 1;
     this.#runs = { version: newest, deployedAt: now };
     this.#soak = undefined;
     this.#checks = undefined;
     this.#awaitsFresh = false;
   }
 
+  /** 0: it does not. */
+  #soaksUntil(now: number): number {
+    const at = { live: this.#healthAt(now), neededMs: SOAK_MS, timeoutMs: TIMEOUT_MS, now: new Date(now) };
+    return this.#soak === undefined ? 0 : (soaksUntil(this.#soak, at)?.getTime() ?? 0);
+  }
+
+  /** Seen as changed, by operators that looked, for as long as it is waited for. */
+  #isChangedForLong(now: number): boolean {
+    const { changed, unseen, away } = this.#year;
+    const { version, deployedAt } = this.#runs ?? {};
+    const span = changed.find((one) => isIn([one], now));
+    if (span === undefined || version === undefined || deployedAt === undefined) return false;
+    const ends = [...unseen, ...away].map(({ until }) => until).filter((until) => until <= now);
+    const since = Math.max(span.from, deployedAt + version.healthyAfter, ...ends);
+    return now >= since + TIMEOUT_MS;
+  }
+
   /** @returns when that changes by itself */
   #seeStaging(now: number): number[] {
     if (this.#runs === undefined) return [];
     const { version, deployedAt } = this.#runs;
-    const health = this.#healthAt(now);
+    const live = this.#healthAt(now);
+    const health = live === 'Healthy' && isIn(this.#year.changed, now) ? 'Changed' : live;
     const isGap = this.#year.away.some(({ until }) => until === now);
     const isThrough = now >= deployedAt + version.healthyAfter;
     this.#soak = soakAfter(this.#soak, {
@@ -326,7 +350,8 @@ class Model {
       return { environment, is: isLater ? 'NotSeen' : 'RunsAnother' };
     }
     if (isIn(this.#year.unseen, now)) return { environment, is: 'OutOfSight' };
-    if (this.#healthAt(now) !== 'Healthy') return { environment, is: 'NotHealthy' };
+    const isChanged = isIn(this.#year.changed, now);
+    if (isChanged || this.#healthAt(now) !== 'Healthy') return { environment, is: 'NotHealthy' };
     if (this.#soak === undefined) return { environment, is: 'Soaks' };
     const left = SOAK_MS - healthyMs(this.#soak, new Date(now));
     return left <= 0
@@ -386,6 +411,7 @@ test('a year: nothing enters with a gate unmet or goes back, all that waits says
     assert.ok(numbers.length > 50, `${numbers.length} of a year's commits reached prod`);
     assert.equal(model.silent, 0);
     assert.equal(model.lost, 0, 'what soaks for prod is driven out by nothing newer');
+    assert.equal(model.stuck, 0, 'what somebody changed and left so keeps nothing newer waiting for ever');
     assert.ok(model.looks < 50_000, `${model.looks} looks: nothing is polled`);
     const again = new Model(yearOf(seed)).run();
     assert.deepEqual(

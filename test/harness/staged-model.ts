@@ -20,6 +20,7 @@ import { Openings } from '../../operator/controller/target/openings.ts';
 import {
   comesAfter,
   isPromoted,
+  isSoakAsked,
   isSoakCounted,
   shownBy,
 } from '../../operator/controller/target/promotion.ts';
@@ -358,6 +359,7 @@ export class StagedModel {
         health: seenAs(health, live),
         now,
         ...gap,
+        ...(isSoakAsked({ governance }) ? {} : { unasked: true as const }),
       });
       if (soak === undefined) delete record.soak;
       else record.soak = soak;

@@ -118,7 +118,14 @@ const record: Required<TargetRecord> = {
   pending: { id: deployed.id, digest },
   waiting: [{ id: deployed.id, digest, asked: hex }],
   asks: [{ asked: hex, digest }],
-  soak: { digest, ms: 1_000, since: '2026-11-29T10:00:00.000Z' },
+  soak: {
+    digest,
+    ms: 1_000,
+    since: '2026-11-29T10:00:00.000Z',
+    comingUpSince: '2026-11-29T10:00:00.000Z',
+    changedSince: '2026-11-29T10:00:00.000Z',
+    broken: true,
+  },
   checks: {
     digest,
     runs: [

@@ -192,6 +192,7 @@ const targetSchema = z.strictObject({
       ms: z.number().min(0),
       since: z.string().exactOptional(),
       comingUpSince: z.string().exactOptional(),
+      changedSince: z.string().exactOptional(),
       broken: z.literal(true).exactOptional(),
     })
     .exactOptional(),

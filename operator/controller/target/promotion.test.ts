@@ -4,6 +4,7 @@ import type { SkippableGate } from '../../api/v1alpha1/promotion.ts';
 import type { Check } from '../../promote/checks.ts';
 import type { Command } from '../../promote/command.ts';
 import type { InStage } from '../../promote/governance.ts';
+import type { Soak } from '../../promote/soak.ts';
 import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { passedBy } from './actions/begin.ts';
 import { Evidence } from './evidence.ts';
@@ -246,4 +247,44 @@ test('S14: what enters says how long it soaked and what it passed, where an Envi
   const checks = [smoke] as unknown as readonly Check[];
   assert.deepEqual(passedWith(undefined, {}, { soakMs: HOUR, checks, demanded: { checks } }), SHOWN);
   assert.deepEqual(passedWith(undefined, {}, { soakMs: HOUR, checks }), PASSED, 'else it needs not');
+});
+
+/** Until when staging stays on what it runs, in minutes from now, where prod waits for that and it has a soak of an hour. */
+function stayedOn(soak: Omit<Soak, 'digest'>): number | undefined {
+  const digest = digestIn('staging');
+  const staging = { ...recordIn('staging', { applied: true }), soak: { digest, ...soak } };
+  const waiting = [{ id: digestIn('prod'), digest: digestIn('prod'), asked: ASKED }];
+  const prod = { ...newRecord(identityOf('prod')), waiting };
+  const evidence = new Evidence(() => undefined);
+  evidence.note(staging.target, { asked: ASKED, digest, health: 'NotHealthy' });
+  const governance = { is: 'InStage', policy: 'line', stage: 'staging', isFollowed: true, soakedMs: HOUR };
+  const run = {
+    parts: {
+      commands: { given: () => [] },
+      store: { recordsOf: () => [staging, prod], candidatesOf: () => [] },
+      evidence,
+      specifiedTargets: () => [],
+    },
+    application: { metadata: { name: 'web' } },
+    target: {
+      ...identityOf('staging'),
+      governance,
+      settings: { mode: 'Automatic', timeoutMs: HOUR / 12 },
+    },
+    context: { record: staging, now: () => NOW, store: { candidatesOf: () => [] } },
+    underWay: { asked: ANOTHER },
+  } as unknown as Run;
+  const found = { sight: 'Seen', wanted: { candidate: candidateIn('newer') } } as unknown as Findings;
+  const [blocked, ...others] = promotionOf(run, found, () => []).blockedBy;
+  assert.equal(others.length, 0);
+  if (blocked === undefined) return undefined;
+  assert.equal(blocked.reason, 'Soak');
+  return ((blocked.clearsAt?.getTime() ?? Number.NaN) - NOW.getTime()) / 60_000;
+}
+
+test('A13: where somebody changed what soaks and leaves it so, what is newer waits for spec.sync.timeout, and not for ever', () => {
+  const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
+  assert.equal(stayedOn({ ms: 0, since: ago(20) }), 40);
+  assert.equal(stayedOn({ ms: HOUR / 2, changedSince: ago(2) }), 3);
+  assert.equal(stayedOn({ ms: HOUR / 2, changedSince: ago(5) }), undefined);
 });

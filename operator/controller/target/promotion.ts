@@ -209,7 +209,12 @@ export function isSoakCounted(
   { governance }: Pick<Target, 'governance'>,
   { soak }: Pick<TargetRecord, 'soak'>,
 ) {
-  return soak !== undefined || (governance.is === 'InStage' && governance.soakedMs !== undefined);
+  return soak !== undefined || isSoakAsked({ governance });
+}
+
+/** Whether somebody waits until what runs there has been healthy for so long. */
+export function isSoakAsked({ governance }: Pick<Target, 'governance'>): boolean {
+  return governance.is === 'InStage' && governance.soakedMs !== undefined;
 }
 
 /** Whether checks are run there, for others or to verify what entered. */

@@ -3,7 +3,8 @@ import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
 import type { VerifySeen } from '../../../promote/verify.ts';
 import { putBack } from '../../record/record.ts';
-import { shownBy } from '../promotion.ts';
+import type { Target } from '../../record/target.ts';
+import { isSoakAsked, shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
@@ -45,7 +46,7 @@ function noteSoak(run: Run, state: TargetState, live: HealthState, gap: Gap): vo
 }
 
 function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soak | undefined {
-  const { context } = run;
+  const { context, target } = run;
   const { soak: before } = context.record;
   const now = context.now();
   const { digest, health } = shownBy(state, live);
@@ -54,6 +55,7 @@ function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soa
     health: seenAs(health, live),
     now,
     ...(gap === undefined ? {} : { gap }),
+    ...(mayBeAsked(target) ? {} : { unasked: true as const }),
   });
   return gap !== undefined &&
     isLongEnough(run, after) &&
@@ -65,6 +67,11 @@ function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soa
 
 /** What has soaked is not written anew by each process that begins: nobody waits for more of it. */
 function isLongEnough({ target: { governance }, context }: Run, soak: Soak | undefined): boolean {
-  if (governance.is !== 'InStage' || soak === undefined) return false;
-  return healthyMs(soak, context.now()) >= (governance.soakedMs ?? 0);
+  if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak === undefined) return false;
+  return healthyMs(soak, context.now()) >= governance.soakedMs;
+}
+
+/** Where it is not known which policies there are, one may ask for it. */
+function mayBeAsked(target: Pick<Target, 'governance'>): boolean {
+  return target.governance.is === 'Unknown' || isSoakAsked(target);
 }

@@ -65,7 +65,7 @@ export function seenAs(shown: ReturnType<typeof shownBy>['health'], live: Health
   if (shown === 'Healthy') return 'Healthy';
   if (shown === 'Unknown') return 'OutOfSight';
   if (live === 'Degraded' || live === 'Missing') return 'Broken';
-  return live === 'Healthy' ? 'OutOfSight' : 'ComingUp';
+  return live === 'Healthy' ? 'Changed' : 'ComingUp';
 }
 
 function whyFailed({ message = 'It was not deployed to its end.' }: Deployment): string {

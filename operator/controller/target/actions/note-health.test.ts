@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Governance } from '../../../promote/governance.ts';
+import { healthyMs, type Soak } from '../../../promote/soak.ts';
+import type { Deployment, TargetRecord } from '../../record/record.ts';
+import type { Run } from '../run.ts';
+import type { TargetState } from '../state.ts';
+import { noteHealth } from './note-health.ts';
+
+const DIGEST = `sha256:${'d'.repeat(64)}`;
+const MINUTE = 60_000;
+const START = Date.parse('2026-11-30T10:00:00Z');
+const at = (minute: number) => new Date(START + minute * MINUTE);
+const ASKED: Governance = {
+  is: 'InStage',
+  policy: 'standard',
+  stage: 'staging',
+  isFollowed: true,
+  soakedMs: 60 * MINUTE,
+};
+const CONFIRMED = { how: 'Confirmed' };
+const DRIFTED = { how: 'Advanced', result: { progress: { state: 'Drifted' } } };
+
+/** Something healthy that has counted since the start. */
+function newTarget() {
+  const deployment = { candidate: { id: DIGEST, digest: DIGEST }, outcome: 'Succeeded', applied: true };
+  const soak: Soak = { digest: DIGEST, ms: 0, since: at(0).toISOString() };
+  const record = { deployment, soak, applied: new Map() } as unknown as TargetRecord;
+  const its = { record, writes: 0 };
+  /** @param ledUntil minute until which the process before looked; undefined: this one has looked before */
+  const look = async (
+    minute: number,
+    governance: Governance,
+    { ledUntil, lookedAfter = CONFIRMED }: { ledUntil?: number; lookedAfter?: object } = {},
+  ) => {
+    const save = async () => {
+      its.writes += 1;
+    };
+    const { signal } = new AbortController();
+    const run = {
+      context: { record, store: { save }, signal, now: () => at(minute) },
+      parts: {
+        evidence: { knows: () => ledUntil === undefined },
+        ledUntil: () => (ledUntil === undefined ? undefined : at(ledUntil)),
+      },
+      target: { governance, settings: { timeoutMs: 5 * MINUTE } },
+    } as unknown as Run;
+    const state = { soaks: true, deployment: deployment as unknown as Deployment };
+    await noteHealth(run, { ...state, found: { sight: 'Seen', lookedAfter } } as unknown as TargetState);
+  };
+  return { its, look };
+}
+
+const { soakedMs: _, ...unasked } = ASKED;
+for (const [what, governance] of [
+  ['no policy selects it any more', { is: 'Free' }],
+  ['several do', { is: 'Contested', policies: ['one', 'other'] }],
+  ['its environment is in no stage any more', { is: 'InNoStage', policy: 'standard' }],
+  ['nobody waits for it to soak any more', unasked],
+] satisfies [string, Governance][])
+  test(`A14, D7: what soaked costs processes that begin anew one write in all, and counts no time in which none looked: ${what}`, async () => {
+    const { its, look } = newTarget();
+    await look(10, governance);
+    assert.equal(its.writes, 0, 'who saw it begin goes on');
+    for (const minute of [100, 200, 300]) await look(minute, governance, { ledUntil: minute - 80 });
+    assert.equal(its.writes, 1);
+    await look(400, ASKED);
+    assert.equal(healthyMs(its.record.soak ?? { ms: 0 }, at(410)), (20 + 2 + 10) * MINUTE);
+  });
+
+test('A14: what has soaked for long enough is not written anew by a process that begins', async () => {
+  const { its, look } = newTarget();
+  await look(100, ASKED, { ledUntil: 90 });
+  assert.equal(its.writes, 0);
+});
+
+test('A13: since when somebody changed what soaks is noted once, and no look after that writes', async () => {
+  const { its, look } = newTarget();
+  for (const minute of [10, 11, 12]) await look(minute, ASKED, { lookedAfter: DRIFTED });
+  assert.equal(its.writes, 1);
+  assert.equal(its.record.soak?.changedSince, at(10).toISOString());
+  await look(13, ASKED);
+  assert.deepEqual(its.record.soak, { digest: DIGEST, ms: 10 * MINUTE, since: at(13).toISOString() });
+});
