@@ -376,6 +376,7 @@ export class Operator {
       policy: this.#flags['promotion-policy'],
       log: this.#log,
       onChange: (target) => this.#controller.onCommand(target),
+      isActedOn: (target, uid) => this.#controller.isActedOn(target, uid),
       onEnded: (promotion) => {
         this.#ledger.ended(promotion);
         this.#keeper.ended(promotion);

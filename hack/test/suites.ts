@@ -20,8 +20,9 @@ const UNTIMED_FAULTS = [
   'test/e2e/**/*.test.ts',
 ];
 
-/** What compares with another program, or goes through kinds of keys, for a minute. */
+/** What compares with another program, has one built that nothing else needs, or goes through kinds of keys: a minute. */
 const LONG_UNITS = [
+  'operator/source/charts/oci-registries.test.ts',
   'operator/source/pack/differential.test.ts',
   'operator/source/wire/differential-refs.test.ts',
   'operator/source/transport/ssh-keys.test.ts',

@@ -173,10 +173,6 @@ describe('dependencies that Git does not have', () => {
       /@bitnami .* write the repository's URL/,
     );
     await refused(
-      '- {name: redis, version: 7.x, repository: "oci://ghcr.io/acme"}\n',
-      /commit the folder charts/,
-    );
-    await refused(
       '- {name: redis, version: 7.x, repository: "http://charts.example.com"}\n',
       /commit the folder/,
     );

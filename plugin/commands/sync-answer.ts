@@ -26,7 +26,13 @@ export async function answerTo(
   environments: readonly string[],
   request: string,
 ): Promise<Application | undefined> {
-  const inTime = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)]);
+  // On Node 20 what AbortSignal.any makes may be forgotten with the next garbage, and is aborted never.
+  const ending = new AbortController();
+  const inTime = ending.signal;
+  const end = () => ending.abort();
+  signal.addEventListener('abort', end);
+  if (signal.aborted) end();
+  const timer = setTimeout(end, ANSWER_MS);
   const is = (annotation: string | undefined) =>
     environments.every((one) => requestFor(annotation, one) === request);
   try {
@@ -39,6 +45,11 @@ export async function answerTo(
   } catch (error) {
     // It was asked for all the same.
     if (!(error instanceof CommandError)) throw error;
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+    // Or kubectl goes on with the watch, and this process with it.
+    end();
   }
   return undefined;
 }

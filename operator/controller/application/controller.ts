@@ -14,6 +14,7 @@ import type { TargetRecord } from '../record/record.ts';
 import { RecordStore } from '../record/store.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { Claims } from '../target/claims.ts';
+import { isActedOn } from '../target/commanded.ts';
 import { TargetController } from '../target/controller.ts';
 import { Evidence } from '../target/evidence.ts';
 import { wantsApprovals } from '../target/gates.ts';
@@ -264,6 +265,12 @@ export class ApplicationController {
   /** Undefined where it cannot be read, or there is none. */
   applicationOf(key: string): Application | undefined {
     return this.#applications.get(key)?.application;
+  }
+
+  /** Whether the Promotion with that uid was acted on, as the record of its target has it. */
+  isActedOn(target: string, uid: string): boolean {
+    const record = this.recordsOf(applicationOf(target)).find((one) => one.target.name === target);
+    return record !== undefined && isActedOn(record, uid);
   }
 
   /** The records of the targets of an Application. */

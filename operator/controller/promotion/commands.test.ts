@@ -52,6 +52,7 @@ async function newCommands(t: TestContext, is: 'Started' | 'NotStarted' = 'Start
     namespace,
     policy: namespace,
     log: newLogger('error', 'json', () => undefined),
+    isActedOn: () => false,
     onChange: (target) => {
       changed.push(target);
       return targets.has(target);

@@ -33,6 +33,8 @@ export interface CommandsOptions {
   log: Logger;
   /** What is asked for of a target, by its name, is something else by now. Answers whether there is such a target. */
   onChange(target: string): boolean;
+  /** Whether the record of that target says that the Promotion with that uid was acted on. */
+  isActedOn(target: string, uid: string): boolean;
   /** A Promotion has ended, and says so. */
   onEnded(promotion: Promotion): void;
   /** One that had not ended is gone, so that it does not tell what came of it: somebody deleted it. */
@@ -308,6 +310,8 @@ export class Commands implements CommandsView {
 
   /** What nobody proved is told so, and counts for nothing. */
   #isProven(one: Known, command: Command): boolean {
+    // It was proven then, whatever becomes of the policy that proved it.
+    if (this.#options.isActedOn(one.target, one.uid)) return true;
     const { state } = this.#proof;
     if (state.is === 'Enforced' && one.createdAt > state.since) return true;
     if (state.is === 'Enforced')

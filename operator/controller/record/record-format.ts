@@ -14,7 +14,8 @@ import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts'
 
 /**
  * Of the layout of all that a record's Secrets hold. What is written in another one is not trusted and counts as lost:
- * what it described is found again by its marks on the objects.
+ * what it described is found again by its marks on the objects. A field that can be left out comes without another
+ * version: a build that does not know it, after a rollback, reads what it knows, and a hold is not lost with it.
  */
 const RECORD_VERSION = 3;
 
@@ -29,14 +30,12 @@ const candidateOfAll = {
   request: hex,
   revision: z.string(),
   ref: z.string(),
-  commit: z
-    .strictObject({ message: z.string(), author: z.string(), committedAt: z.string() })
-    .exactOptional(),
+  commit: z.object({ message: z.string(), author: z.string(), committedAt: z.string() }).exactOptional(),
   chart: z.string().exactOptional(),
   appVersion: z.string().exactOptional(),
 };
 
-const chartSchema = z.strictObject({
+const chartSchema = z.object({
   repository: z.string(),
   name: z.string(),
   version: z.string(),
@@ -44,21 +43,21 @@ const chartSchema = z.strictObject({
   range: z.string().exactOptional(),
 }) satisfies z.ZodType<ChartPin>;
 
-const acceptedSchema = z.strictObject({
+const acceptedSchema = z.object({
   ...candidateOfAll,
   inputs: hex,
   order: count,
   environments: z.record(
     z.string(),
-    z.strictObject({ digest, reads: z.record(z.string(), z.string()).exactOptional() }),
+    z.object({ digest, reads: z.record(z.string(), z.string()).exactOptional() }),
   ),
 }) satisfies z.ZodType<Accepted>;
 
-const deployedSchema = z.strictObject({ ...candidateOfAll, digest }) satisfies z.ZodType<Deployed>;
+const deployedSchema = z.object({ ...candidateOfAll, digest }) satisfies z.ZodType<Deployed>;
 
 const candidateKeySchema = z.string().regex(/^sha256:[0-9a-f]{64} sha256:[0-9a-f]{64}$/);
 
-const verifySchema = z.strictObject({
+const verifySchema = z.object({
   forMs: z.number().min(0),
   onFailure: z.enum(['Rollback', 'Keep']),
   checks: z.array(z.string()).exactOptional(),
@@ -71,9 +70,9 @@ const verifySchema = z.strictObject({
 }) satisfies z.ZodType<Verify>;
 
 const rejectedSchema = z.array(
-  z.strictObject({ digest, why: z.string(), at: z.string(), candidate: digest.exactOptional() }),
+  z.object({ digest, why: z.string(), at: z.string(), candidate: digest.exactOptional() }),
 );
-const holdSchema = z.strictObject({
+const holdSchema = z.object({
   promotion: z.string(),
   uid: z.string(),
   by: z.string(),
@@ -87,14 +86,14 @@ const takenBack = {
   at: z.string(),
   candidate: digest.exactOptional(),
 };
-const cancelledSchema = z.strictObject({
+const cancelledSchema = z.object({
   ...takenBack,
-  earlier: z.array(z.strictObject(takenBack)).exactOptional(),
+  earlier: z.array(z.object(takenBack)).exactOptional(),
 }) satisfies z.ZodType<Cancelled>;
 
-const waitingSchema = z.strictObject({ id: digest, digest, asked: hex });
+const waitingSchema = z.object({ id: digest, digest, asked: hex });
 
-const deploymentSchema = z.strictObject({
+const deploymentSchema = z.object({
   id: count,
   candidate: deployedSchema,
   trigger: z.enum(TRIGGERS),
@@ -105,14 +104,14 @@ const deploymentSchema = z.strictObject({
   hooks: z.array(z.string()),
   deferred: z.array(z.string()),
   from: z.array(z.string()).exactOptional(),
-  baseline: z.strictObject({ objects: count, coming: z.record(z.string(), count) }).exactOptional(),
+  baseline: z.object({ objects: count, coming: z.record(z.string(), count) }).exactOptional(),
   consented: z.array(z.string()).exactOptional(),
   applied: z.boolean(),
   outcome: z.enum(OUTCOMES).exactOptional(),
   finishedAt: z.string().exactOptional(),
   verify: verifySchema.exactOptional(),
   passed: z
-    .strictObject({
+    .object({
       stage: z.string(),
       asked: z.string(),
       soakMs: count.exactOptional(),
@@ -120,7 +119,7 @@ const deploymentSchema = z.strictObject({
     })
     .exactOptional(),
   promoted: z
-    .strictObject({
+    .object({
       promotion: z.string(),
       uid: z.string(),
       by: z.string(),
@@ -128,7 +127,7 @@ const deploymentSchema = z.strictObject({
     })
     .exactOptional(),
   displaced: z
-    .strictObject({
+    .object({
       waiting: z.array(waitingSchema).exactOptional(),
       hold: holdSchema.exactOptional(),
       rejected: rejectedSchema.exactOptional(),
@@ -143,33 +142,33 @@ const deploymentSchema = z.strictObject({
   message: z.string().exactOptional(),
 }) satisfies z.ZodType<Deployment>;
 
-const kindSchema = z.strictObject({ group: z.string(), kind: z.string(), namespace: z.string() });
+const kindSchema = z.object({ group: z.string(), kind: z.string(), namespace: z.string() });
 
-const appliedSchema = z.strictObject({
+const appliedSchema = z.object({
   ...identity,
   apiVersion: z.string(),
   uid: z.string(),
   digest: hex,
-  entry: z.strictObject({ hash: z.string(), time: z.string() }),
+  entry: z.object({ hash: z.string(), time: z.string() }),
   atRest: z.literal(true).exactOptional(),
-  larger: z.strictObject({ git: z.string(), live: z.string() }).exactOptional(),
+  larger: z.object({ git: z.string(), live: z.string() }).exactOptional(),
 }) satisfies z.ZodType<AppliedObject>;
 
-const checkRunSchema = z.strictObject({
+const checkRunSchema = z.object({
   check: z.string(),
   template: hex,
   run: count,
   startedAt: z.string(),
   ended: z
-    .strictObject({ outcome: z.enum(CHECK_OUTCOMES), at: z.string(), why: z.string().exactOptional() })
+    .object({ outcome: z.enum(CHECK_OUTCOMES), at: z.string(), why: z.string().exactOptional() })
     .exactOptional(),
   tries: count.exactOptional(),
 }) satisfies z.ZodType<CheckRun>;
 
 /** The lists without bound are compared entry by entry. */
-const targetSchema = z.strictObject({
+const targetSchema = z.object({
   version: z.literal(RECORD_VERSION),
-  target: z.strictObject({
+  target: z.object({
     id: z.string().regex(/^[0-9a-f]{20}$/),
     name: z.string(),
     application: z.string(),
@@ -183,11 +182,11 @@ const targetSchema = z.strictObject({
   deployment: deploymentSchema.exactOptional(),
   ended: z.array(deploymentSchema),
   lastId: count.exactOptional(),
-  pending: z.strictObject({ id: digest, digest }).exactOptional(),
+  pending: z.object({ id: digest, digest }).exactOptional(),
   waiting: z.array(waitingSchema).exactOptional(),
-  asks: z.array(z.strictObject({ asked: hex, digest })).exactOptional(),
+  asks: z.array(z.object({ asked: hex, digest })).exactOptional(),
   soak: z
-    .strictObject({
+    .object({
       digest,
       ms: z.number().min(0),
       since: z.string().exactOptional(),
@@ -196,15 +195,13 @@ const targetSchema = z.strictObject({
       broken: z.literal(true).exactOptional(),
     })
     .exactOptional(),
-  checks: z
-    .strictObject({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() })
-    .exactOptional(),
+  checks: z.object({ digest, runs: z.array(checkRunSchema), request: hex.exactOptional() }).exactOptional(),
   rejected: rejectedSchema.exactOptional(),
   hold: holdSchema.exactOptional(),
   cancelled: cancelledSchema.exactOptional(),
   answered: z
     .array(
-      z.strictObject({
+      z.object({
         uid: z.string(),
         phase: z.enum(['Succeeded', 'Failed', 'Cancelled']),
         message: z.string(),
@@ -218,7 +215,7 @@ const targetSchema = z.strictObject({
   handledRequest: hex.exactOptional(),
   used: z
     .array(
-      z.strictObject({
+      z.object({
         approval: z.string(),
         deployment: count,
         at: z.string(),
@@ -230,7 +227,7 @@ const targetSchema = z.strictObject({
   settings: z.string(),
 });
 
-const applicationSchema = z.strictObject({
+const applicationSchema = z.object({
   version: z.literal(RECORD_VERSION),
   application: z.string(),
   order: count,

@@ -92,6 +92,15 @@ function goesOn(deployment: Deployment, current: Deployment | undefined): boolea
   return !isFinished(phaseOf(deployment, current)) && deployment.verify?.outcome === undefined;
 }
 
+/** Whether something was begun, or answered, for the Promotion with that uid: what is waited for is not in the record. */
+export function isActedOn(
+  { deployment, ended, answered = [] }: Place['context']['record'],
+  uid: string,
+): boolean {
+  const begun = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  return begun.some(({ promoted }) => promoted?.uid === uid) || answered.some((one) => one.uid === uid);
+}
+
 /** What a person asks for by which nothing of the source enters, and that was not acted on. */
 export function askedIn(run: Place): Command | undefined {
   const { waits, takesBack } = commandedIn(run);

@@ -5,6 +5,7 @@ import { Slices } from '../../../observe/event-loop-slices.ts';
 import { type Cancelled, cancelledOf } from '../../../promote/cancelled.ts';
 import type { Command } from '../../../promote/command.ts';
 import { type Candidate, candidateKey, type Deployment, type TargetRecord } from '../../record/record.ts';
+import { Claims } from '../claims.ts';
 import type { Run } from '../run.ts';
 import type { TargetState } from '../state.ts';
 import { begin } from './begin.ts';
@@ -33,6 +34,7 @@ function environment(before: Before) {
     ...before,
     deployment: ran as unknown as Deployment,
     succeeded: candidateKey(candidateOf('a')),
+    ran: LETTERS.map((letter) => candidateKey(candidateOf(letter))),
     target: { environment: 'prod' },
   } as unknown as TargetRecord;
   const manifests = { objects: [], hooks: [] };
@@ -55,6 +57,7 @@ function environment(before: Before) {
     clusterNow: () => new Date(now),
   };
   const parts = {
+    claims: new Claims({ recordOf: () => undefined }),
     verdicts: { passOver: () => {} },
     approvals: { isUnmarked: () => false, markUsed: () => {} },
     evidence: { release: () => {} },

@@ -4,6 +4,7 @@ import { TowpathError } from '../../../api/errors.ts';
 import { Slices } from '../../../observe/event-loop-slices.ts';
 import type { Command } from '../../../promote/command.ts';
 import type { Candidate, Deployment, TargetRecord } from '../../record/record.ts';
+import { Claims } from '../claims.ts';
 import type { Run } from '../run.ts';
 import type { TargetState } from '../state.ts';
 import { begin } from './begin.ts';
@@ -74,6 +75,7 @@ function failedLook(trigger: Deployment['trigger']) {
   const run = {
     context,
     parts: {
+      claims: new Claims({ recordOf: () => undefined }),
       verdicts: { passOver: () => {} },
       approvals: { isUnmarked: () => false, markUsed: () => {} },
       evidence: { release: () => {} },
