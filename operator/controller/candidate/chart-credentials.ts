@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
 import { refusedBy } from '../../source/bound-hosts.ts';
-import { repositoryUrl } from '../../source/charts/chart-url.ts';
+import { hostAndPort, repositoryUrl } from '../../source/charts/chart-url.ts';
 import { longestPrefix, registryCredential } from '../../source/charts/registry-credential.ts';
 import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
@@ -40,8 +40,7 @@ export function chartCredentialsOf(
         'SecretMissing',
         `${secret}, which spec.helm.registries names for ${found.prefix}, does not exist: create it; it is noticed at once.`,
       );
-    const port = url.port === '' ? 443 : Number(url.port);
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const { host, port } = hostAndPort(url);
     const bound = content.hosts === undefined ? undefined : refusedBy(content.hosts, { host, port });
     if (bound !== undefined)
       throw new TowpathError(

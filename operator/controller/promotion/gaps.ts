@@ -21,8 +21,9 @@ export interface Known {
 
 /**
  * What an earlier process left undone of a target: deployments without a Promotion, and Promotions that do not say how
- * their deployment ended. One of a person that is gone is among the former. From what the record says, which keeps what ended until that is in the ledger. One that an older
- * version wrote did not: of what it has no more, the history in the status tells.
+ * their deployment ended. One of a person that is gone is among the former. From what the record says, which keeps what
+ * ended until that is in the ledger. One that an older version wrote did not: of what it has no more, the history in the
+ * status tells.
  */
 export function gapsOf({ application, record, promotions }: Known): Gap[] {
   const uid = application.metadata.uid;

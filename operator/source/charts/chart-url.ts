@@ -18,6 +18,11 @@ export function repositoryUrl(text: string): URL {
   return url;
 }
 
+/** Where a URL with `https` or `oci` leads: an address of IPv6 without its brackets, the port also where none is written. */
+export function hostAndPort({ hostname, port }: URL): { host: string; port: number } {
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 443 : Number(port) };
+}
+
 /** The URL of a file of a repository, absolute or relative to it, as its index, a redirect or a registry has it. */
 export function fileUrl(text: string, base: URL | undefined, what: string): URL {
   return checkedUrl(text, base, what);

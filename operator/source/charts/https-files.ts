@@ -5,7 +5,7 @@ import type { Credential } from '../credential.ts';
 import { size } from '../limits.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from '../transport/address.ts';
 import type { ProxyRule } from '../transport/proxy.ts';
-import { fileUrl } from './chart-url.ts';
+import { fileUrl, hostAndPort } from './chart-url.ts';
 import { fetchError } from './fetch-error.ts';
 import type { ChartTimeouts } from './limits.ts';
 
@@ -101,9 +101,8 @@ export class HttpsFiles {
     url: URL,
     { etag, accept, authorization, tls, signal }: FileRequest,
   ): Promise<Dispatcher.ResponseData> {
-    const host = url.hostname.replace(/^\[(.*)\]$/, '$1');
+    const { host, port } = hostAndPort(url);
     checkHost(host, this.#options);
-    const port = url.port === '' ? 443 : Number(url.port);
     const proxy = this.#options.proxies?.({ scheme: 'https', host, port });
     try {
       if (proxy !== undefined) await checkName(host, this.#options, signal);

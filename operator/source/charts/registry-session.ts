@@ -5,7 +5,7 @@ import { refusedBy } from '../bound-hosts.ts';
 import type { Credential } from '../credential.ts';
 import { printable } from '../text.ts';
 import { type Challenge, challengesOf } from './challenges.ts';
-import { fileUrl } from './chart-url.ts';
+import { fileUrl, hostAndPort } from './chart-url.ts';
 import {
   asBeginning,
   type FileRequest,
@@ -125,8 +125,7 @@ export class RegistrySession {
   /** That it may be sent to the registry itself was found out before. */
   #refuseUnlisted(realm: URL): void {
     const { hosts } = this.#credential ?? {};
-    const port = realm.port === '' ? 443 : Number(realm.port);
-    const host = realm.hostname.replace(/^\[(.*)\]$/, '$1');
+    const { host, port } = hostAndPort(realm);
     const bound = hosts === undefined ? undefined : refusedBy(hosts, { host, port });
     if (bound === undefined) return;
     throw new TowpathError(
