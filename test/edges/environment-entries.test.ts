@@ -4,7 +4,7 @@ import { type Application, environmentOf } from '../../operator/api/v1alpha1/app
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
-import { hookJob, podOf, toldOf } from './steps.ts';
+import { hookJob, podOf, toldOf } from '../integration/steps.ts';
 
 const config = (name: string, more = '') =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: {{ .Values.version | quote }}${more}}\n`;
