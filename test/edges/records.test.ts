@@ -78,6 +78,52 @@ test('D7: target records survive lost answers, leftovers, damage and deletion', 
     },
   );
 
+  await t.test(
+    'the record is lost, and the account may not look for what is there: the deletion waits, and ends when it may, also where the operator is killed on its way',
+    async () => {
+      const three = { 'three/a.yaml': configMap('three-a', 'one'), 'three/secret.yaml': secret('three-b') };
+      const revision = await stage.repository.commit(three);
+      await stage.application('three', { source: { path: 'three' } });
+      await stage.untilReadyAt('three', revision);
+      await stage.operator.stop('SIGTERM');
+      await stage.kubectl('delete', 'secret', secretOf('three'));
+      await stage.kubectl('delete', 'rolebinding', 'towpath');
+      await stage.restart();
+      const blocked = await stage.until(
+        'three',
+        ({ status }) => environmentOf(status)?.sync === 'Blocked',
+        'it to be told that the account may do nothing',
+      );
+      assert.equal(environmentOf(blocked.status)?.objects, 2, 'they are there still');
+      await stage.kubectl('delete', 'applications.towpath.dev', 'three', '--wait=false');
+      const told = await stage.until(
+        'three',
+        (application) => conditionOf(application, 'Ready')?.reason === 'DeletionFailed',
+        'the deletion to say what it cannot look for',
+      );
+      const message = conditionOf(told, 'Ready')?.message ?? '';
+      assert.match(
+        message,
+        /record is lost; of 2 objects 1 can be found, and \d+ kinds cannot be listed: list Secret/,
+      );
+      assert.match(message, /annotate towpath\.dev\/abandon=default/);
+      const left = () =>
+        stage.kubectl('get', 'configmap/three-a', 'secret/three-b', '--ignore-not-found', '-o', 'name');
+      assert.equal((await left()).trim().split('\n').length, 2, 'nothing of it is deleted before');
+
+      const held = proxy.hold({ verb: 'delete', path: /\/configmaps\/three-a/, at: 'response' });
+      const account = `--serviceaccount=${stage.namespace}:towpath`;
+      await stage.kubectl('create', 'rolebinding', 'towpath', '--clusterrole=edit', account);
+      await held.seen;
+      await stage.operator.stop('SIGKILL');
+      held.drop();
+      held.release();
+      await stage.restart();
+      await stage.kubectl('wait', '--for=delete', 'applications.towpath.dev/three', '--timeout=60s');
+      assert.equal(await left(), '');
+    },
+  );
+
   await t.test('the API server refuses the record: nothing is applied, and the status says why', async () => {
     const rule = proxy.fail({ verb: ['create', 'patch'], path: /\/secrets/, fault: { status: 403 } });
     const revision = await stage.repository.commit({ 'kept/kept.yaml': configMap('kept', 'one') });

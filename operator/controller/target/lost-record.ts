@@ -1,20 +1,27 @@
 import { type Application, type EnvironmentStatus, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
-import { searchTarget, type WatchedKind } from '../cluster/lost-objects.ts';
+import { type Search, searchTarget } from '../cluster/lost-objects.ts';
 import type { Target } from '../record/target.ts';
 
+const NOTHING: Search = { kinds: [], objects: 0, unlisted: [] };
+
 /**
- * The kinds and namespaces of a target that has no record. Where its status tells that something was deployed,
- * the record is lost, and the API server is asked kind by kind what carries the target's marks: so nothing is
- * left behind when it is pruned or deleted.
+ * What there is of a target that has no record. Where its status tells that something was deployed, the record is lost,
+ * and the API server is asked kind by kind what carries the target's marks: so nothing is left behind when it is pruned
+ * or deleted.
  */
 export async function whereLost(
   application: Application,
   target: Target,
   access: TargetAccess,
-): Promise<WatchedKind[]> {
-  if (!toldDeployed(application, target)) return [];
+): Promise<Search> {
+  if (!toldDeployed(application, target)) return NOTHING;
   return searchTarget(access, target.namespace);
+}
+
+/** How many objects the status tells of. */
+export function toldObjects({ status }: Application, { environment }: Pick<Target, 'environment'>): number {
+  return environmentOf(status, environment)?.objects ?? 0;
 }
 
 /** Whether the status tells that something was deployed there. */

@@ -18,7 +18,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     // Nothing is looked for as an account that it may not act as: that waits until it may again.
     const isLost = target.refusal === undefined && parts.store.get(target) === undefined;
     const lostKinds = isLost
-      ? (memory.lostKinds ?? (await whereLost(application, target, access)))
+      ? (memory.lostKinds ?? (await whereLost(application, target, access)).kinds)
       : undefined;
     if (lostKinds !== undefined) record.kinds = [...lostKinds];
     await inventory.watches.ensure(record.kinds, access);

@@ -16,10 +16,11 @@ import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
-import { toldDeployed, whereLost } from '../lost-record.ts';
+import { toldDeployed } from '../lost-record.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
 import { type HookedDeletion, runDeleteHooks } from './delete-hooks.ts';
+import { recovered } from './recovered.ts';
 import { whatLeaves } from './what-leaves.ts';
 
 export interface Deletion extends HookedDeletion {
@@ -68,7 +69,7 @@ export async function finalize(
   const leaving = isAbandoned ? undefined : await whatLeaves(parts, application, target, signal);
   const record =
     parts.store.get(target) ??
-    (isAbandoned || leaving !== undefined ? undefined : await recovered(application, target, access));
+    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
   const isOver = () => noteEnd(parts, application, target, record);
   if (record === undefined) {
     await isOver();
@@ -201,22 +202,6 @@ function keptOf(
     const reason = keepReason(object, { ...access, prune: true }) ?? takenReason(objectKey(object), takers);
     return reason === undefined ? [] : [{ object: idOf(object), reason }];
   });
-}
-
-/** A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. */
-async function recovered(
-  application: Application,
-  target: Target,
-  access: TargetAccess,
-): Promise<TargetRecord | undefined> {
-  const { refusal } = target;
-  if (refusal !== undefined) {
-    // Nothing is looked for as an account that it may not act as. What there may be is not left behind in silence.
-    if (toldDeployed(application, target)) throw refusal;
-    return undefined;
-  }
-  const kinds = await whereLost(application, target, access);
-  return kinds.length === 0 ? undefined : { ...newRecord(target), kinds };
 }
 
 /**

@@ -43,7 +43,7 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
     now: context.now(),
     standing,
     health: found.sight === undefined ? healthBefore(run) : healthNow(run, state),
-    objects: context.record.applied.size,
+    objects: objectsOf(run),
     runsNewest: runsNewest(state, context.record),
     kept: memory.kept,
     ...waitingOf(run, state, standing),
@@ -56,6 +56,13 @@ function report(run: Run, state: TargetState, standing: Standing): Facts {
   return request.isDone && request.asRecorded !== undefined
     ? { ...all, handledSyncRequest: request.asRecorded }
     : all;
+}
+
+/** Of a record that is lost the status alone knows how many there were, and whoever ends the target has to find them. */
+function objectsOf({ application, target, context: { record } }: Run): number {
+  const { applied, deployment } = record;
+  if (deployment !== undefined || applied.size > 0) return applied.size;
+  return environmentOf(application.status, target.environment)?.objects ?? 0;
 }
 
 /** What ended and may not be told yet: the record keeps some for the ledger alone. */
