@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SKIPPABLE_GATES } from '../api/v1alpha1/promotion.ts';
 import type { BlockedBy } from './gate.ts';
-import { leftAfterSkipping } from './skipping.ts';
+import { leftAfterSkipping, leftForRetry } from './skipping.ts';
 
 const blocked = (reason: string, more: Partial<BlockedBy> = {}): BlockedBy => ({
   reason,
@@ -32,6 +32,20 @@ test('A34: what is no gate of a policy or an Environment is passed by by nobody'
     'NoPolicy',
   ].map((reason) => blocked(reason, { standing: 'Blocked' }));
   assert.deepEqual(leftAfterSkipping(others, SKIPPABLE_GATES), others);
+});
+
+test('S14: what failed and is tried once more waits for a better time, for a no, and where nobody knows whether there is one', () => {
+  const waitsFor = [
+    'Frozen',
+    'OutsideWindow',
+    'Rejected',
+    'PolicyContested',
+    'PoliciesUnknown',
+    'ApprovalsUnknown',
+  ];
+  const passed = ['Soak', 'AwaitingApproval', 'Checks', 'Order', 'StageEmpty', 'PolicyGone'];
+  const all = [...waitsFor, ...passed].map((reason) => blocked(reason));
+  assert.deepEqual(reasons(leftForRetry(all)), waitsFor);
 });
 
 test('what keeps out only what enters by itself keeps out nothing that a person asks for', () => {

@@ -24,6 +24,8 @@ const OF_RETRY: ReadonlySet<string> = new Set([
   'OutsideWindow',
   'WindowInvalid',
   'Rejected',
+  // There may be one of these in the policy that holds once one does, whichever that is.
+  'PolicyContested',
   // There may be one of these, and nobody can see it.
   'EnvironmentsUnknown',
   'PoliciesUnknown',

@@ -54,7 +54,7 @@ const retried = (deployment: Partial<Deployment>, about: string, gates: readonly
   });
 
 test('A4, A20: what failed is begun anew neither in a freeze, nor outside of its windows, nor against the no of a person, nor while none of these can be seen', () => {
-  const unknown = ['EnvironmentsUnknown', 'PoliciesUnknown', 'ApprovalsUnknown'];
+  const unknown = ['EnvironmentsUnknown', 'PoliciesUnknown', 'ApprovalsUnknown', 'PolicyContested'];
   for (const reason of ['Frozen', 'OutsideWindow', 'WindowInvalid', 'Rejected', ...unknown]) {
     const answer = retried({ outcome: 'Failed' }, 'web-prod-3', [...PASSED, reason]);
     assert.deepEqual(answer?.blockedBy, [gate(reason)]);
