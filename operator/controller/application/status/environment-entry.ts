@@ -55,6 +55,11 @@ export function entryOf(
   return environment;
 }
 
+/** In a word how an environment stands: what something newer waits for says nothing of what failed before it. */
+export function reasonOf({ sync = 'Syncing', blockedBy = [] }: EnvironmentStatus): string {
+  return sync === 'Failed' ? sync : (blockedBy[0]?.reason ?? sync);
+}
+
 /** Why what is wanted cannot be begun, or what something newer waits for. */
 function waitsFor(
   { standing, gates, retry }: Facts,

@@ -9,6 +9,7 @@ import { shortRevision } from '../../candidate/revision.ts';
 import type { Facts, Repaired } from '../../target/words/facts.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { judge } from './conditions.ts';
+import { reasonOf } from './environment-entry.ts';
 
 /** What an event about an Application says. */
 export interface ReportedEvent {
@@ -75,8 +76,8 @@ function standsIn(
   }
   const entry = environmentOf(status, place);
   if (entry === undefined) return undefined;
-  const { sync = 'Syncing', health = 'Unknown', message = '', blockedBy } = entry;
-  const reason = blockedBy?.[0]?.reason ?? sync;
+  const { sync = 'Syncing', health = 'Unknown', message = '' } = entry;
+  const reason = reasonOf(entry);
   // Of what is not in place the health says nothing new, however it flaps.
   return { state: judge({ sync, reason, message }, { state: health }).ready.reason, message };
 }

@@ -9,7 +9,7 @@ import { secondTime } from '../../../kube/times.ts';
 import type { Retry, TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { conditionsOf, judge, unready } from './conditions.ts';
-import { type Hindrance, hinderedEntry, pendingPruneOf } from './environment-entry.ts';
+import { type Hindrance, hinderedEntry, pendingPruneOf, reasonOf } from './environment-entry.ts';
 import { changeEvents, isOtherFailure, type ReportedEvent } from './event-texts.ts';
 import { changeLines, heldLines, type LogLine } from './log-lines.ts';
 import { settle } from './settle.ts';
@@ -50,7 +50,7 @@ export function statusOf(
 export function statusUntold({ environment, generation, now, status }: Before): ApplicationStatus {
   const entry = environmentOf(status, environment);
   const { sync = 'Syncing', health = 'Unknown', message = 'It was not looked at yet.' } = entry ?? {};
-  const reason = entry?.blockedBy?.[0]?.reason ?? (sync === 'Synced' ? 'Synced' : sync);
+  const reason = entry === undefined ? sync : reasonOf(entry);
   const isForPerson = status?.conditions?.some(
     (condition) => condition.type === 'Stalled' && condition.reason === reason,
   );

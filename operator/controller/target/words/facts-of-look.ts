@@ -9,7 +9,7 @@ import { candidateKey } from '../../record/record.ts';
 import { runsThere } from '../../record/waiting.ts';
 import { changesToTell } from '../changes.ts';
 import type { Run } from '../run.ts';
-import { lastTry, obstacleOf } from '../stage.ts';
+import { lastTry, obstacleOf, stageOf, waitsAt } from '../stage.ts';
 import type { TargetState } from '../state.ts';
 import { borneOut, isTold } from '../told.ts';
 import type { Facts, Standing } from './facts.ts';
@@ -85,11 +85,16 @@ function endedOf(
 /** What something newer waits for, and which manifests that is. */
 function waitingOf(
   run: Run,
-  { blockedBy, found: { wanted } }: TargetState,
+  state: TargetState,
   { sync }: Standing,
 ): Pick<Facts, 'gates' | 'desiredDigest' | 'changes' | 'waiting'> {
+  const { blockedBy, found } = state;
+  const { wanted } = found;
   const isHeldBack = sync === 'Held' && blockedBy.some(({ reason }) => reason === 'Held');
-  if (sync !== 'Waiting' && !isHeldBack) return { gates: [], ...othersThatWait(run, undefined) };
+  // What failed is what a person has to know first, and what comes after it may be what mends it.
+  const isBehindFailed = sync === 'Failed' && stageOf(state) === 'Parked' && waitsAt(state) !== undefined;
+  if (sync !== 'Waiting' && !isHeldBack && !isBehindFailed)
+    return { gates: [], ...othersThatWait(run, undefined) };
   if (wanted === undefined) return { gates: blockedBy, ...othersThatWait(run, undefined) };
   const changes = changesToTell(run, wanted.candidate);
   const { digest } = wanted.candidate;
