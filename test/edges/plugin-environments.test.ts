@@ -4,7 +4,11 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { type EnvironmentStatus, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import {
+  type Application,
+  type EnvironmentStatus,
+  environmentOf,
+} from '../../operator/api/v1alpha1/application.ts';
 import { cloneOf } from '../harness/clone.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { startFaultProxy } from '../harness/fault-proxy.ts';
@@ -172,7 +176,16 @@ test('kubectl towpath tells of each environment of an Application by itself', as
     },
   );
 
+  const poll = async (interval: string) => {
+    const patch = JSON.stringify({ spec: { source: { interval } } });
+    await stage.kubectl('patch', 'application', 'web', '--type=merge', '-p', patch);
+    const isSeen = ({ metadata, status }: Application) => status?.observedGeneration === metadata.generation;
+    await stage.until('web', isSeen, `the interval of ${interval}`);
+  };
+
   await t.test('D4: a sync right after a push into what is frozen says so, too', async () => {
+    // Or a poll finds the push before the sync is asked for, and the status says already that it waits.
+    await poll('1h');
     await change(prod, { freezes: [] });
     await inProd(({ sync, revision }) => sync === 'Synced' && revision === second, 'the end of the freeze');
     await change(prod, { freezes });
@@ -190,6 +203,7 @@ test('kubectl towpath tells of each environment of an Application by itself', as
   });
 
   await t.test('A3: wait says of what never had its turn that something newer took its place', async (t) => {
+    await poll('1s');
     const waits = await push(4);
     await inProd(({ desiredRevision }) => desiredRevision === waits, 'the commit to wait');
     const asked = { namespace: stage.namespace, hangsAt: 'leases.coordination.k8s.io' };
