@@ -222,14 +222,15 @@ export function staysOn({
   policy: string;
   environment: string;
   soakedMs: number;
-  until: Date;
+  /** Undefined: that is not known. */
+  until: Date | undefined;
 }): BlockedBy {
   return {
     reason: 'Soak',
     message: `Environment ${environment} stays on what runs there until that has been healthy for ${inWords(soakedMs)}: it waits to be promoted by PromotionPolicy ${policy}.`,
     remedy: 'Time',
     standing: 'Waiting',
-    clearsAt: until,
+    ...(until === undefined ? {} : { clearsAt: until }),
   };
 }
 

@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Counted, healthyMs, type Soak, type SoakSeen, soakAfter, soaksUntil } from './soak.ts';
+import {
+  type Counted,
+  type Gap,
+  healthyMs,
+  type Soak,
+  type SoakSeen,
+  soakAfter,
+  soaksUntil,
+} from './soak.ts';
 
 const START = Date.parse('2026-11-29T10:00:00Z');
 const at = (minutes: number) => new Date(START + minutes * 60_000);
@@ -49,11 +57,15 @@ test('what is not deployed to the end has no healthy time', () => {
 });
 
 test('D7: a time without an operator neither loses healthy time nor adds more than two minutes', () => {
-  const resumed = (from: number | undefined, minute: number, health: SoakSeen['health'] = 'Healthy') =>
-    healthyMs(
-      after([0, 'Healthy'], [minute, health, { gap: { from: from === undefined ? undefined : at(from) } }]),
-      at(minute),
-    ) / MINUTE;
+  const resumed = (
+    from: number | undefined,
+    minute: number,
+    health: SoakSeen['health'] = 'Healthy',
+    how: Pick<Gap, 'isUndisturbed'> = { isUndisturbed: true },
+  ) => {
+    const gap = { ...how, from: from === undefined ? undefined : at(from) };
+    return healthyMs(after([0, 'Healthy'], [minute, health, { gap }]), at(minute)) / MINUTE;
+  };
   assert.equal(resumed(10, 11), 11, 'a restart');
   assert.equal(resumed(10, 12), 12);
   assert.equal(resumed(10, 60), 12, 'an outage');
@@ -61,16 +73,19 @@ test('D7: a time without an operator neither loses healthy time nor adds more th
   assert.equal(resumed(10, 60, 'Broken'), 0, '… after which it is broken');
   assert.equal(resumed(undefined, 60), 2, 'nobody knows who led before');
   assert.equal(resumed(90, 60), 60, 'a Lease that was renewed later than now');
+  assert.equal(resumed(10, 11, 'Healthy', {}), 10, 'something may have been begun anew in it');
+  assert.equal(resumed(undefined, 60, 'Healthy', {}), 0);
 });
 
 /** Until which minute at most it is stayed on, where 30 of them are wanted, and 5 may pass until it comes up. */
 const stayedOn = (soak: Soak, live: Counted | undefined, minute: number) => {
   const until = soaksUntil(soak, { live, neededMs: 30 * MINUTE, timeoutMs: 5 * MINUTE, now: at(minute) });
-  return until === undefined ? undefined : (until.getTime() - START) / MINUTE;
+  return until instanceof Date ? (until.getTime() - START) / MINUTE : until;
 };
 const HEALTHY = after([0, 'Healthy']);
 const COMES_UP = after([0, 'Healthy'], [10, 'ComingUp']);
 const UNSEEN = after([0, 'Healthy'], [10, 'OutOfSight']);
+const SOAKED = after([0, 'Healthy'], [30, 'OutOfSight']);
 const CHANGED = after([0, 'Healthy'], [10, 'Changed']);
 const BROKEN = after([0, 'Healthy'], [10, 'Broken']);
 const MENDED = after([0, 'Healthy'], [10, 'Broken'], [11, 'Changed']);
@@ -85,6 +100,9 @@ for (const [what, soak, live, minute, until] of [
   ['the same, however long that took', COMES_UP, 'Healthy', 60, 80],
   ['what was out of sight and is healthy, however long nobody saw it', UNSEEN, 'Healthy', 60, 80],
   ['what was out of sight and comes up, as if it began to', UNSEEN, 'ComingUp', 60, 65],
+  ['what is out of sight, until it is seen again', UNSEEN, 'OutOfSight', 60, 'InSight'],
+  ['the same where nobody looked yet', UNSEEN, undefined, 60, 'InSight'],
+  ['what is out of sight and has soaked, no more', SOAKED, 'OutOfSight', 60, undefined],
   ['what is changed, for as long as it may take to come up', CHANGED, 'Healthy', 12, 15],
   ['what stays changed, no more', CHANGED, 'Healthy', 15, undefined],
   ['what was changed and comes up, from when it was changed on', CHANGED, 'ComingUp', 12, 15],
@@ -125,7 +143,7 @@ test('A13: what comes up and is changed by turns is waited for from the first of
 
 test('D7, A14: what nobody asks for is counted by no later process, for one write; and no time counts that nobody looked at', () => {
   const unasked = true;
-  const gap = (from: number) => ({ unasked, gap: { from: at(from) } }) as const;
+  const gap = (from: number) => ({ unasked, gap: { from: at(from), isUndisturbed: true } }) as const;
   const first = after([0, 'Healthy'], [60, 'Healthy', { unasked }]);
   assert.equal(healthyMs(first, at(60)), 60 * MINUTE, 'who saw it begin counts on');
   const rests = after([0, 'Healthy'], [90, 'Healthy', gap(60)]);

@@ -27,10 +27,18 @@ export interface SoakSeen {
   readonly digest: string | undefined;
   readonly health: Counted;
   readonly now: Date;
-  /** Present at the first look of a process: until when one before it looked. Unknown where none is known to have. */
-  readonly gap?: { readonly from: Date | undefined };
+  /** Present at the first look of a process. */
+  readonly gap?: Gap;
   /** Nobody asks for it at the moment. */
   readonly unasked?: true;
+}
+
+/** A time in which nobody looked. */
+export interface Gap {
+  /** Until when a process before looked. Undefined: none is known to have. */
+  readonly from: Date | undefined;
+  /** As far as can be seen after it, nothing was changed or begun anew in it: else none of it counts. */
+  readonly isUndisturbed?: true;
 }
 
 /** So much counts of a time in which nobody looked; what is longer counts no further. */
@@ -52,7 +60,7 @@ function resting(before: Soak, { health, now, gap, unasked }: Omit<SoakSeen, 'di
   if (unasked !== true || health !== 'Healthy') return undefined;
   const { digest, since, comingUpSince, changedSince, broken } = before;
   if (since !== undefined)
-    return gap === undefined ? undefined : { digest, ms: healthyWithGap(before, now, gap.from) };
+    return gap === undefined ? undefined : { digest, ms: healthyWithGap(before, now, gap) };
   const isResting = comingUpSince === undefined && changedSince === undefined && broken === undefined;
   return isResting ? before : undefined;
 }
@@ -61,7 +69,7 @@ function counted(before: Soak, { health, now, gap }: Omit<SoakSeen, 'digest'>): 
   const { digest, broken, since } = before;
   if (health === 'Broken') return { digest, ms: 0, broken: true };
   if (health === 'Healthy' && since !== undefined && gap === undefined) return before;
-  const ms = gap === undefined ? healthyMs(before, now) : healthyWithGap(before, now, gap.from);
+  const ms = gap === undefined ? healthyMs(before, now) : healthyWithGap(before, now, gap);
   if (health === 'Healthy') return { digest, ms, since: now.toISOString() };
   if (health === 'Changed')
     return { digest, ms, changedSince: waitedFrom(before, now, gap), ...(broken === true ? { broken } : {}) };
@@ -72,7 +80,7 @@ function counted(before: Soak, { health, now, gap }: Omit<SoakSeen, 'digest'>): 
 }
 
 /** What comes up and is changed by turns is waited for from the first of these on. */
-function waitedFrom({ comingUpSince, changedSince }: Soak, now: Date, gap: SoakSeen['gap']): string {
+function waitedFrom({ comingUpSince, changedSince }: Soak, now: Date, gap: Gap | undefined): string {
   // What nobody looked at for longer may have been healthy meanwhile.
   const isLong = gap !== undefined && now.getTime() - (gap.from?.getTime() ?? 0) > GAP_MS;
   return isLong ? now.toISOString() : (comingUpSince ?? changedSince ?? now.toISOString());
@@ -89,11 +97,14 @@ export interface SoaksAt {
 }
 
 /**
- * Until when they soak, as far as one can tell: what only comes up, is changed, or is out of sight, is waited for, but not
- * for ever. Undefined: they do not, since they broke, or do not come up any more. What has soaked did so until a time that
- * is past.
+ * Until when they soak, as far as one can tell: what only comes up, or is changed, is waited for, but not for ever.
+ * `InSight`: until it can be seen how they are, which is at no time that is known. Undefined: they do not, since they broke,
+ * or do not come up any more. What has soaked did so until a time that is past.
  */
-export function soaksUntil(soak: Soak, { live, neededMs, timeoutMs, now }: SoaksAt): Date | undefined {
+export function soaksUntil(
+  soak: Soak,
+  { live, neededMs, timeoutMs, now }: SoaksAt,
+): Date | 'InSight' | undefined {
   const { comingUpSince, changedSince, broken } = soak;
   const isHealthy = live === undefined ? soak.since !== undefined : live === 'Healthy';
   if (live === 'Broken' || (broken === true && !isHealthy)) return undefined;
@@ -103,6 +114,7 @@ export function soaksUntil(soak: Soak, { live, neededMs, timeoutMs, now }: Soaks
   if (isCounting || (left <= 0 && soak.since !== undefined)) return new Date(now.getTime() + left);
   if (left <= 0) return undefined;
   const begun = comingUpSince ?? changedSince;
+  if (begun === undefined && (live === undefined || live === 'OutOfSight')) return 'InSight';
   const since = begun === undefined ? now.getTime() : Date.parse(begun);
   return now.getTime() < since + timeoutMs ? new Date(since + timeoutMs) : undefined;
 }
@@ -120,8 +132,9 @@ export function seenMs({ ms, since }: Pick<Soak, 'ms' | 'since'>, now: Date, fro
 }
 
 /** The same with what counts of the time in which nobody looked. */
-function healthyWithGap(soak: Soak, now: Date, from: Date | undefined): number {
+function healthyWithGap(soak: Soak, now: Date, { from, isUndisturbed }: Gap): number {
   const seen = seenMs(soak, now, from);
+  if (isUndisturbed !== true) return seen;
   return seen + Math.min(GAP_MS, Math.max(0, healthyMs(soak, now) - seen));
 }
 

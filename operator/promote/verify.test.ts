@@ -79,11 +79,14 @@ test('what entered passes where it stays healthy, and fails where it is broken o
 });
 
 test('D7: a restart counts for two minutes at most, and fails nothing that nobody saw', () => {
-  const short = after(seen('Healthy', 400, { from: at(300) }));
+  const isUndisturbed = true;
+  const short = after(seen('Healthy', 400, { from: at(300), isUndisturbed }));
   assert.equal(verifyEndsAt(short, TIMEOUT_MS)?.getTime(), at(600).getTime());
-  const long = after(seen('Healthy', 1_300, { from: at(300) }));
+  const long = after(seen('Healthy', 1_300, { from: at(300), isUndisturbed }));
   assert.equal(long.outcome, undefined);
   assert.equal(verifyEndsAt(long, TIMEOUT_MS)?.getTime(), at(1_300 + 180).getTime());
+  const disturbed = after(seen('Healthy', 400, { from: at(300) }));
+  assert.equal(verifyEndsAt(disturbed, TIMEOUT_MS)?.getTime(), at(400 + 300).getTime());
   const comingUp = after(seen('ComingUp', 100), seen('ComingUp', 5_000, { from: at(200) }));
   assert.equal(comingUp.outcome, undefined);
   const again = after(seen('ComingUp', 100), seen('ComingUp', 400, { from: at(350) }));
@@ -119,7 +122,10 @@ test('always: it passes after no less than its time of health, and is decided or
       for (const { how, afterS, isFirst } of all) {
         if (before === 'Healthy') healthyS += afterS;
         clock += afterS;
-        verify = verifyAfter(verify, seen(how, clock, isFirst ? { from: at(clock - afterS) } : undefined));
+        verify = verifyAfter(
+          verify,
+          seen(how, clock, isFirst ? { from: at(clock - afterS), isUndisturbed: true } : undefined),
+        );
         before = how;
         if (how === 'Broken') assert.equal(verify.outcome === undefined, false);
         if (verify.outcome === 'Passed') assert.ok(healthyS >= 600, `${healthyS} s`);
@@ -148,7 +154,7 @@ const lookedAgain = (
   ...later: readonly number[]
 ) => {
   const begun = verifyFrom(newVerify({ forMs: forSeconds * 1_000, onFailure: 'Rollback' }), at(0));
-  const gap = { from: from === undefined ? undefined : at(from) };
+  const gap = { from: from === undefined ? undefined : at(from), isUndisturbed: true } as const;
   const looks = [seen('Healthy', until, gap), ...later.map((second) => seen('Healthy', second))];
   return looks.reduce(verifyAfter, begun).outcome;
 };

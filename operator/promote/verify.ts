@@ -1,6 +1,6 @@
 /** What has to become of what entered: for how long it stays healthy, and what fails it. Pure. */
 
-import { type Counted, GAP_MS, healthyMs, type Soak, seenMs, soakAfter } from './soak.ts';
+import { type Counted, GAP_MS, type Gap, healthyMs, type Soak, seenMs, soakAfter } from './soak.ts';
 
 /** What a policy wants of what enters. */
 export interface VerifyRule {
@@ -39,8 +39,8 @@ export interface VerifySeen {
   readonly checks?: CheckVerdict;
   /** So long it may take to come up once more. */
   readonly timeoutMs: number;
-  /** Present at the first look of a process: until when one before it looked. Unknown where none is known to have. */
-  readonly gap?: { readonly from: Date | undefined };
+  /** Present at the first look of a process. */
+  readonly gap?: Gap;
 }
 
 /** Of a deployment that begins. */
@@ -110,7 +110,7 @@ function countedAfter(
   { ms, since, forMs }: Verify,
   how: VerifySeen['how'],
   now: Date,
-  gap: VerifySeen['gap'],
+  gap: Gap | undefined,
 ): Pick<Soak, 'ms' | 'since'> {
   const before = { digest: '', ms, ...(since === undefined ? {} : { since }) };
   const seen = { digest: '', health: how === 'Healthy' ? how : ('OutOfSight' as const), now };

@@ -224,8 +224,10 @@ class Model {
 
   /** 0: it does not. */
   #soaksUntil(now: number): number {
+    if (this.#soak === undefined) return 0;
     const at = { live: this.#healthAt(now), neededMs: SOAK_MS, timeoutMs: TIMEOUT_MS, now: new Date(now) };
-    return this.#soak === undefined ? 0 : (soaksUntil(this.#soak, at)?.getTime() ?? 0);
+    const until = soaksUntil(this.#soak, at);
+    return until === 'InSight' ? Number.POSITIVE_INFINITY : (until?.getTime() ?? 0);
   }
 
   /** Seen as changed, by operators that looked, for as long as it is waited for. */
@@ -251,7 +253,9 @@ class Model {
       digest: isThrough ? version.digest : undefined,
       health,
       now: new Date(now),
-      ...(isGap && this.#lookedAt !== undefined ? { gap: { from: new Date(this.#lookedAt) } } : {}),
+      ...(isGap && this.#lookedAt !== undefined
+        ? { gap: { from: new Date(this.#lookedAt), isUndisturbed: true as const } }
+        : {}),
     });
     this.#checks = checksAfter(this.#checks, this.#endsAt(now), {
       wanted: [SMOKE],

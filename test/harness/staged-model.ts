@@ -349,7 +349,9 @@ export class StagedModel {
     const since = Date.parse(deployment.startedAt);
     const live = healthOf(this.#commitOf(deployment), environment, since, this.#now);
     if (deployment.outcome === undefined) this.#noteEnd(record, deployment, live);
-    const gap = this.#evidence.knows(target) ? {} : { gap: { from: new Date(this.#ledUntil) } };
+    const gap = this.#evidence.knows(target)
+      ? {}
+      : { gap: { from: new Date(this.#ledUntil), isUndisturbed: true as const } };
     const state = { deployment: record.deployment, found: SEEN } as unknown as TargetState;
     const governance = this.#governance(environment);
     const { digest, health } = shownBy(state, live);

@@ -171,18 +171,17 @@ function staysOnWhatSoaks(run: Run, found: Findings): readonly BlockedBy[] {
   if (!isWaitedFor(others, record)) return [];
   const { policy, soakedMs: neededMs } = governance;
   const { timeoutMs } = target.settings;
-  const end = soaksUntil(soak, {
-    live: liveOf(run, found),
-    neededMs,
-    timeoutMs,
-    now: context.now(),
-  })?.getTime();
-  if (end === undefined) return [];
+  const soaks = soaksUntil(soak, { live: liveOf(run, found), neededMs, timeoutMs, now: context.now() });
+  if (soaks === undefined) return [];
+  const stays = { policy, environment, soakedMs: neededMs };
+  // A time that moves with each look would be a write with each look.
+  if (soaks === 'InSight') return [staysOn({ ...stays, until: undefined })];
+  const end = soaks.getTime();
   const now = context.now().getTime();
   // Before it was looked at, it is not known how much counts of the time in which nobody looked.
   const latest = (parts.evidence.knows(target) ? end : Math.max(end, now)) + ENTER_MS;
   if (latest <= now) return [];
-  return [staysOn({ policy, environment, soakedMs: neededMs, until: new Date(end > now ? end : latest) })];
+  return [staysOn({ ...stays, until: new Date(end > now ? end : latest) })];
 }
 
 /** How what runs is now: it is noted at the end of a look only, and what is newer may begin before. */

@@ -21,24 +21,49 @@ const ASKED: Governance = {
 const CONFIRMED = { how: 'Confirmed' };
 const DRIFTED = { how: 'Advanced', result: { progress: { state: 'Drifted' } } };
 
+interface LookOptions {
+  /** Minute until which the process before looked; undefined: this one has looked before. */
+  ledUntil?: number;
+  lookedAfter?: object;
+  /** Minutes at which somebody wrote to its objects. */
+  written?: readonly number[];
+}
+
+/** So many minutes the cluster's clock is ahead of the one at home. */
+const CLOCK_AHEAD = 7;
+
+/** As the cluster's clock has it. */
+const objectWrittenAt = (minute: number) => ({
+  group: '',
+  kind: 'ConfigMap',
+  entry: { hash: '', time: at(minute + CLOCK_AHEAD).toISOString() },
+});
+
 /** Something healthy that has counted since the start. */
 function newTarget() {
   const deployment = { candidate: { id: DIGEST, digest: DIGEST }, outcome: 'Succeeded', applied: true };
   const soak: Soak = { digest: DIGEST, ms: 0, since: at(0).toISOString() };
   const record = { deployment, soak, applied: new Map() } as unknown as TargetRecord;
   const its = { record, writes: 0 };
-  /** @param ledUntil minute until which the process before looked; undefined: this one has looked before */
   const look = async (
     minute: number,
     governance: Governance,
-    { ledUntil, lookedAfter = CONFIRMED }: { ledUntil?: number; lookedAfter?: object } = {},
+    { ledUntil, lookedAfter = CONFIRMED, written = [] }: LookOptions = {},
   ) => {
     const save = async () => {
       its.writes += 1;
     };
     const { signal } = new AbortController();
     const run = {
-      context: { record, store: { save }, signal, now: () => at(minute) },
+      context: {
+        record,
+        store: { save },
+        access: { signal, targetId: '' },
+        inventory: { of: () => new Map(written.map((one) => [one, objectWrittenAt(one)])) },
+        signal,
+        now: () => at(minute),
+        clusterNow: () => at(minute + CLOCK_AHEAD),
+      },
       parts: {
         evidence: { knows: () => ledUntil === undefined },
         ledUntil: () => (ledUntil === undefined ? undefined : at(ledUntil)),
@@ -67,6 +92,19 @@ for (const [what, governance] of [
     await look(400, ASKED);
     assert.equal(healthyMs(its.record.soak ?? { ms: 0 }, at(410)), (20 + 2 + 10) * MINUTE);
   });
+
+test('D7: of a time in which nobody looked none counts where somebody wrote to what runs in it, by the clock of its cluster', async () => {
+  for (const [written, counted] of [
+    [[], 21],
+    [[3, 19], 21],
+    [[20], 20],
+    [[3, 20.5], 20],
+  ] as const) {
+    const { its, look } = newTarget();
+    await look(21, ASKED, { ledUntil: 20, written });
+    assert.equal(healthyMs(its.record.soak ?? { ms: 0 }, at(21)), counted * MINUTE, written.join());
+  }
+});
 
 test('A14: what has soaked for long enough is not written anew by a process that begins', async () => {
   const { its, look } = newTarget();

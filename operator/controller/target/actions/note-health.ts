@@ -1,7 +1,8 @@
 import { TowpathError } from '../../../api/errors.ts';
 import type { HealthState } from '../../../api/v1alpha1/application.ts';
-import { healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
-import type { VerifySeen } from '../../../promote/verify.ts';
+import { type Gap, healthyMs, type Soak, soakAfter } from '../../../promote/soak.ts';
+import { isUndecided } from '../../../promote/verify.ts';
+import { isUndisturbed } from '../../cluster/undisturbed.ts';
 import { putBack } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
 import { isSoakAsked, shownBy } from '../promotion.ts';
@@ -9,8 +10,6 @@ import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { healthNow } from '../words/facts-of-look.ts';
 import { noteVerify, seenAs } from './note-verify.ts';
-
-type Gap = VerifySeen['gap'];
 
 /**
  * Has the record say since when what runs is healthy, where that changed, and whether that is what its policy wants of
@@ -21,10 +20,10 @@ type Gap = VerifySeen['gap'];
 export async function noteHealth(run: Run, state: TargetState): Promise<Outcome> {
   const { context, parts, target } = run;
   const { record, store, signal } = context;
-  // The first look of a process, or since it leads again.
-  const gap = parts.evidence.knows(target) ? undefined : { from: parts.ledUntil() };
-  const before = { ...record };
   const live = healthNow(run, state);
+  // The first look of a process, or since it leads again.
+  const gap = parts.evidence.knows(target) ? undefined : await gapOf(run, state, live.state);
+  const before = { ...record };
   if (state.soaks) noteSoak(run, state, live.state, gap);
   const isDecided = noteVerify(run, state, live, gap);
   if (record.soak === before.soak && record.deployment === before.deployment) return { type: 'HealthNoted' };
@@ -38,14 +37,30 @@ export async function noteHealth(run: Run, state: TargetState): Promise<Outcome>
   return { type: 'HealthNoted' };
 }
 
-function noteSoak(run: Run, state: TargetState, live: HealthState, gap: Gap): void {
+/** What was going on in it is found out where that counts, and for nobody else. */
+async function gapOf(run: Run, state: TargetState, live: HealthState): Promise<Gap> {
+  const { context, parts } = run;
+  const { record, access, inventory } = context;
+  const from = parts.ledUntil();
+  const { soak, deployment } = record;
+  const isVerified = isUndecided(deployment?.verify) && deployment.verify.since !== undefined;
+  const isCounting = state.soaks && soak?.since !== undefined && !isLongEnough(run, soak);
+  if (shownBy(state, live).health !== 'Healthy' || !(isCounting || isVerified)) return { from };
+  const known = from ?? new Date(soak?.since ?? deployment?.verify?.since ?? context.now());
+  // By the clock of what is compared with it.
+  const since = new Date(known.getTime() + context.clusterNow().getTime() - context.now().getTime());
+  const objects = inventory.of(access.targetId).values();
+  return (await isUndisturbed(access, objects, since)) ? { from, isUndisturbed: true } : { from };
+}
+
+function noteSoak(run: Run, state: TargetState, live: HealthState, gap: Gap | undefined): void {
   const { record } = run.context;
   const soak = soakNow(run, state, live, gap);
   if (soak === undefined) delete record.soak;
   else record.soak = soak;
 }
 
-function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap): Soak | undefined {
+function soakNow(run: Run, state: TargetState, live: HealthState, gap: Gap | undefined): Soak | undefined {
   const { context, target } = run;
   const { soak: before } = context.record;
   const now = context.now();

@@ -2,6 +2,7 @@ import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import { verdictOf } from '../../../promote/checks.ts';
 import { checksToVerify } from '../../../promote/governance.ts';
 import { withoutRejection, withRejection } from '../../../promote/rejection.ts';
+import type { Gap } from '../../../promote/soak.ts';
 import { failedVerify, isUndecided, type VerifySeen, verifyAfter } from '../../../promote/verify.ts';
 import { candidateKey, type Deployment, type TargetRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
@@ -19,7 +20,7 @@ export function noteVerify(
   { context, target }: Run,
   state: TargetState,
   live: Facts['health'],
-  gap: VerifySeen['gap'],
+  gap: Gap | undefined,
 ): boolean {
   const { record } = context;
   const { deployment } = record;
