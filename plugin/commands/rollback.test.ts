@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
 import type { Promotion, PromotionPhase } from '../../operator/api/v1alpha1/promotion.ts';
-import { heldBefore, holdOf, waitingBack } from './rollback.ts';
+import { heldBefore, holdOf, waitingBack, wayBack } from './rollback.ts';
 
 function promotion(
   name: string,
@@ -65,3 +66,49 @@ test('D12: what was held under another name of the environment is let go of by t
   assert.equal(heldBefore({ sync: 'Held', message: 'It is held.' }), undefined);
   assert.equal(heldBefore(undefined), undefined);
 });
+
+/** What ended in an environment, as `<version> <trigger> <outcome>`, the newest first; the oldest has the id 1. */
+function ended(lines: readonly string[]): HistoryEntry[] {
+  return lines.map((line, index) => {
+    const [version = '', trigger = 'Promotion', outcome = 'Succeeded'] = line.split(' ');
+    const entry = {
+      id: lines.length - index,
+      revision: version,
+      digest: `sha256:${version}`,
+      trigger,
+      outcome,
+    };
+    return { ...entry, startedAt: '2026-11-30T10:00:00Z' } as HistoryEntry;
+  });
+}
+
+/** Histories, each with the id of what a rollback goes back to; the last is what runs, where that is none that ended. */
+const WAYS: readonly [string, readonly string[], number | undefined, string?][] = [
+  ['what ran before', ['v3', 'v2', 'v1'], 2],
+  ['what succeeded', ['v3 Commit Failed', 'v2 Commit Failed', 'v1'], 1],
+  ['another than what runs, however often that was deployed', ['v2 Spec', 'v2', 'v1'], 1],
+  ['once more, the one before that', ['v2 Rollback', 'v3', 'v2', 'v1'], 1],
+  ['once more, where going back failed', ['v2 Rollback Failed', 'v3', 'v2', 'v1'], 1],
+  ['once more, where what was left had failed', ['v2 Rollback', 'v3 Promotion Failed', 'v2', 'v1'], 1],
+  ['nothing that was gone back from', ['v1 Rollback', 'v2 Rollback', 'v3', 'v2', 'v1'], undefined],
+  ['nothing before what is in no history', ['v1 Rollback', 'v4', 'v3'], undefined],
+  ['no further than to what came since', ['v4', 'v2 Rollback', 'v3', 'v2', 'v1'], 4],
+  ['past what came since, and was left', ['v2 Rollback', 'v4', 'v2 Rollback', 'v3', 'v2', 'v1'], 1],
+  ['what was gone back from, and promoted again', ['v4', 'v3', 'v2 Rollback', 'v3', 'v2', 'v1'], 5],
+  ['past what failed its verification', ['v2 Rollback', 'v3 Promotion RolledBack', 'v2', 'v1'], 1],
+  [
+    'what a rollback went to that was taken back',
+    ['v3 Rollback', 'v2 Rollback Cancelled', 'v3', 'v2', 'v1'],
+    2,
+  ],
+  ['what runs, where something new is on its way', ['v3', 'v2', 'v1'], 3, 'v4'],
+  ['once more, while that is on its way', ['v3', 'v2', 'v1'], 1, 'v2'],
+  ['nothing without a history', [], undefined],
+];
+
+for (const [what, lines, id, runs] of WAYS)
+  test(`A26, D12: a rollback goes back to ${what}: ${lines.join(', ')}`, () => {
+    const history = ended(lines);
+    const digest = runs === undefined ? history[0]?.digest : `sha256:${runs}`;
+    assert.equal(wayBack({ history, ...(digest === undefined ? {} : { digest }) })?.id, id);
+  });

@@ -1,4 +1,4 @@
-import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import type { EnvironmentStatus, HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
 import {
   type Promotion,
   type PromotionPhase,
@@ -18,7 +18,8 @@ export const rollback: Command = {
   summary: 'Goes back to what ran there before, and stays there until kubectl towpath resume.',
   notes: [
     '--to ID: what that deployment deployed, as kubectl towpath history lists them; without it the last that succeeded',
-    'before what runs. It waits for no gate. --reason TEXT: why, for those who read it later.',
+    'before what runs: once more, the one before that, and nothing that was gone back from. It waits for no gate.',
+    '--reason TEXT: why, for those who read it later.',
   ],
   run: async (context) => {
     const { kubectl, words, flags } = context;
@@ -38,13 +39,47 @@ export const rollback: Command = {
 };
 
 function before(key: string, environment: string, entry: EnvironmentStatus | undefined): number {
-  const [runs, ...earlier] = entry?.history ?? [];
-  const last = earlier.find(({ outcome, digest }) => outcome === 'Succeeded' && digest !== runs?.digest);
+  const last = wayBack(entry ?? {});
   if (last !== undefined) return last.id;
+  const wentBack = entry?.history?.[0]?.trigger === 'Rollback';
+  const why = wentBack
+    ? `nothing else succeeded in ${environment} of ${key} before what it went back to, but what was gone back from; name one with --to`
+    : `nothing else succeeded in ${environment} of ${key}`;
   throw new CommandError(
-    `There is nothing to go back to: nothing else succeeded in ${environment} of ${key}, as far as its history reaches.`,
+    `There is nothing to go back to: ${why}, as far as its history reaches.`,
     EXIT.NotAwaited,
   );
+}
+
+/**
+ * The last that succeeded before what runs, or is on its way. What somebody, or a failed verification, goes back to is as
+ * old as when it came there first; and what was gone back from since it came is no way back: it was left for a reason.
+ */
+export function wayBack({
+  digest,
+  history = [],
+}: Pick<EnvironmentStatus, 'digest' | 'history'>): HistoryEntry | undefined {
+  const runs = digest ?? history[0]?.digest;
+  if (runs === undefined) return undefined;
+  // Where the newest that ended is another one, what is on its way is new, or goes back.
+  let from = history.findIndex((one) => one.digest === runs);
+  const left = new Set(from > 0 ? [history[0]?.digest] : []);
+  while (history[from]?.trigger === 'Rollback') {
+    from = history.findIndex((one, index) => index > from && one.digest === runs);
+    if (from === -1) return undefined;
+  }
+  for (const [index, one] of history.entries()) {
+    if (isLeft(history[index - 1], one)) left.add(one.digest);
+    const isOther = one.outcome === 'Succeeded' && one.digest !== runs && !left.has(one.digest);
+    if (index > from && isOther) return one;
+  }
+  return undefined;
+}
+
+/** Whether the next deployment went back from that one. What was taken back is as if it had never been, either of them. */
+function isLeft(next: HistoryEntry | undefined, { digest, outcome }: HistoryEntry): boolean {
+  if (next?.trigger !== 'Rollback' || next.outcome === 'Cancelled') return false;
+  return outcome !== 'Cancelled' && next.digest !== digest;
 }
 
 function idOf(text: string, entry: EnvironmentStatus | undefined): number {
