@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { Kubectl } from './kubectl.ts';
+import { clusterTime } from './who-am-i.ts';
 
 const leasesSchema = z.object({
   items: z.array(
@@ -11,11 +12,6 @@ const leasesSchema = z.object({
       }),
     }),
   ),
-});
-
-/** Who asks is answered with the time at which that was. */
-const reviewSchema = z.object({
-  metadata: z.object({ creationTimestamp: z.iso.datetime({ offset: true }) }),
 });
 
 /** One that was not renewed for so many times its duration is not only being handed over. */
@@ -72,12 +68,6 @@ export async function nobodyLeadsSince(
 
 export function isOld({ at, durationMs }: Renewal, now: Date): boolean {
   return now.getTime() - Date.parse(at) >= DURATIONS * durationMs;
-}
-
-/** By the clock of the API server, at the end of the second that it says; undefined where it does not say. */
-async function clusterTime(kubectl: Asks, signal: AbortSignal): Promise<Date | undefined> {
-  const review = reviewSchema.safeParse(await kubectl.jsonIfAny(['auth', 'whoami'], signal));
-  return review.success ? new Date(Date.parse(review.data.metadata.creationTimestamp) + 1_000) : undefined;
 }
 
 /**

@@ -22,3 +22,20 @@ export async function whoAmI(kubectl: Pick<Kubectl, 'json'>): Promise<WhoAmI> {
   const at = metadata.creationTimestamp;
   return { ...status.userInfo, askedAt: at ? new Date(at) : undefined };
 }
+
+/** Who asks is answered with the time at which that was. */
+const timeSchema = z.object({
+  metadata: z.object({ creationTimestamp: z.iso.datetime({ offset: true }) }),
+});
+
+/**
+ * What time it is by the clock of the API server, however wrong the user's is: at the end of the second that it says, so
+ * that what happened until now is before it. Undefined where it does not say.
+ */
+export async function clusterTime(
+  kubectl: Pick<Kubectl, 'jsonIfAny'>,
+  signal: AbortSignal,
+): Promise<Date | undefined> {
+  const review = timeSchema.safeParse(await kubectl.jsonIfAny(['auth', 'whoami'], signal));
+  return review.success ? new Date(Date.parse(review.data.metadata.creationTimestamp) + 999) : undefined;
+}

@@ -1,12 +1,12 @@
 import { EXIT } from '../exit-codes.ts';
 import { deploymentsByTarget, type RanAt, ranAt, ranBetween } from '../ledger/at.ts';
 import { readLedger } from '../ledger/read.ts';
-import { readTimes } from '../ledger/times.ts';
 import { short } from '../text/application-tree.ts';
 import { tableLines } from '../text/table.ts';
 import { plain } from '../text/terminal.ts';
 import { type Command, isJson, printJson, printLines } from './command.ts';
 import { operatorNamespace } from './nobody-leads.ts';
+import { timesOf } from './times-of.ts';
 
 const TITLES = ['AT', 'APPLICATION', 'ENV', 'REVISION', 'CHART', 'PHASE', 'BY', 'PROMOTION'];
 
@@ -27,9 +27,9 @@ export const at: Command = {
     'Older records are in the archive in the namespace of the operator, which needs a right to read ConfigMaps there.',
   ],
   run: async (context) => {
-    const { kubectl, words, flags, now, signal, out, err } = context;
+    const { kubectl, words, flags, signal, out, err } = context;
     const [application, environment] = words;
-    const times = readTimes(flags.time ?? '0s', now());
+    const times = await timesOf(context, flags.time ?? '0s');
     const namespace = await kubectl.namespace();
     const ownNamespace = operatorNamespace(context);
     const { entries, unrecorded, reach, seesArchive } = await readLedger(kubectl, {

@@ -3,13 +3,14 @@ import { environmentsOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { deploymentsByTarget, isAllKnown, type Ledger, type Rate, rateOf } from '../ledger/at.ts';
 import { readLedger } from '../ledger/read.ts';
-import { type Range, readTimes } from '../ledger/times.ts';
+import type { Range } from '../ledger/times.ts';
 import { short } from '../text/application-tree.ts';
 import { tableLines } from '../text/table.ts';
 import { plain } from '../text/terminal.ts';
 import { relative, span } from '../text/times.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { operatorNamespace, warnIfNobodyLeads } from './nobody-leads.ts';
+import { timesOf } from './times-of.ts';
 
 const TITLES = ['ENV', 'ID', 'REVISION', 'CHART', 'OUTCOME', 'TRIGGER', 'STARTED', 'TOOK', 'MESSAGE'];
 
@@ -48,8 +49,8 @@ async function showRates(
   application: string,
   environment: string | undefined,
 ): Promise<ExitCode> {
-  const { kubectl, flags, now, signal } = context;
-  const times = flags.time === undefined ? undefined : readTimes(flags.time, now());
+  const { kubectl, flags, signal } = context;
+  const times = flags.time === undefined ? undefined : await timesOf(context, flags.time);
   if (times instanceof Date) throw new CommandError('--time needs two times: FROM..UNTIL.', EXIT.Usage);
   const namespace = await kubectl.namespace();
   const ledger = await readLedger(kubectl, {
