@@ -15,6 +15,8 @@ const STATES: readonly Evidence['is'][] = [
   'RunsAnother',
   'NotSeen',
   'OutOfSight',
+  'Suspended',
+  'Frozen',
 ];
 const ENVIRONMENTS = ['staging-eu', 'staging-us'];
 const SOON = new Date('2026-11-29T10:30:00Z');

@@ -23,7 +23,11 @@ export interface Evidence {
     /** It is not known yet what the candidate is there. */
     | 'NotSeen'
     /** It cannot be seen for now how it is. */
-    | 'OutOfSight';
+    | 'OutOfSight'
+    /** Nothing is written there for now. */
+    | 'Suspended'
+    /** It does not run it, and nothing new enters for now. */
+    | 'Frozen';
   /** When it has been healthy for long enough, where it is so now. */
   readonly soakedAt?: Date;
   /** The same for what is verified. */
@@ -270,6 +274,10 @@ function sentenceOf({ environment, is, waitsFor }: Evidence): string {
       return `environment ${environment} has not come to it yet`;
     case 'OutOfSight':
       return `how environment ${environment} is cannot be seen for now`;
+    case 'Suspended':
+      return `environment ${environment} is suspended`;
+    case 'Frozen':
+      return `environment ${environment} is frozen, and does not run it`;
     case 'Passed':
     case 'Soaks':
       return `environment ${environment} has`;

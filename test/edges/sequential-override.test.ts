@@ -5,6 +5,7 @@ import { newEnvironment, type StagedEnvironment } from '../harness/environments.
 import {
   ask,
   BEN,
+  configMap,
   installPromotionPolicies,
   letCommand,
   newGuardedStage,
@@ -43,6 +44,10 @@ test('A12: past the order of a Sequential stage a person lets in the environment
     (of) =>
       reasonIn(of, prod) === 'Frozen' && reasonIn(of, second) === 'Order' && reasonIn(of, last) === 'Order',
     'all three to wait',
+  );
+  assert.match(
+    entry(waiting, second)?.blockedBy?.[0]?.message ?? '',
+    new RegExp(`environment ${prod.name} is frozen, and does not run it`),
   );
   const candidate = entry(waiting, last)?.desiredDigest;
   const asked = (skipGates: readonly string[]) =>
@@ -85,4 +90,14 @@ test('A12: past the order of a Sequential stage a person lets in the environment
   const done = await stage.untilReadyAt('web', two);
   const begun = [prod, second, last].map((environment) => entry(done, environment)?.history?.[0]?.startedAt);
   assert.deepEqual(begun, [...begun].sort(), 'one after the other');
+
+  // What is suspended is named as that, whatever it runs.
+  await patch('environment', prod.name, 'merge', { spec: { suspend: true } });
+  await repository.commit(configMap('three'));
+  await stage.until(
+    'web',
+    (of) =>
+      (entry(of, second)?.blockedBy?.[0]?.message ?? '').includes(`environment ${prod.name} is suspended`),
+    'the second to say that the one before it is suspended',
+  );
 });

@@ -14,6 +14,8 @@ export interface Shown {
   readonly checks?: Checks;
   /** How far that is which its policy wants of it; absent: nothing. */
   readonly verify?: 'UnderWay' | 'Passed' | 'Failed';
+  /** What keeps all that is new out of it; absent: neither. */
+  readonly stopped?: 'Suspended' | 'Frozen';
 }
 
 type Place = Pick<TargetIdentity, 'name' | 'application' | 'environment'>;

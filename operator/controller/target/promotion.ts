@@ -311,10 +311,12 @@ function shows(
   asked: string,
 ): Shows['is'] {
   const digest = record && cameTo(record, asked);
+  if (record !== undefined && digest !== undefined && hasRejected(parts, record, digest)) return 'Rejected';
+  // What is suspended comes to nothing new, nor is it looked at.
+  if (shown?.stopped === 'Suspended') return 'Suspended';
   if (record === undefined || digest === undefined) return 'NotSeen';
   const { deployment } = record;
-  if (hasRejected(parts, record, digest)) return 'Rejected';
-  if (deployment?.candidate.digest !== digest) return 'RunsAnother';
+  if (deployment?.candidate.digest !== digest) return shown?.stopped === 'Frozen' ? 'Frozen' : 'RunsAnother';
   if (shown === undefined || shown.health === 'Unknown') return 'OutOfSight';
   const isThrough = deployment.outcome === 'Succeeded' && shown.digest === digest;
   if (!isThrough || shown.health !== 'Healthy') return 'NotHealthy';
@@ -340,6 +342,12 @@ export function shownBy(state: TargetState, health: HealthState): Omit<Shown, 'a
   const { verify } = state.deployment ?? {};
   const verified = verify === undefined ? {} : { verify: verify.outcome ?? ('UnderWay' as const) };
   return { ...healthShownBy(state, health), ...verified };
+}
+
+/** What keeps all that is new out of it, for those that wait for it. */
+export function stoppedBy({ settings, blockedBy }: TargetState): Pick<Shown, 'stopped'> {
+  if (settings.suspended !== undefined) return { stopped: 'Suspended' };
+  return blockedBy.some(({ reason }) => reason === 'Frozen') ? { stopped: 'Frozen' } : {};
 }
 
 function healthShownBy(state: TargetState, health: HealthState): Pick<Shown, 'digest' | 'health'> {

@@ -10,7 +10,7 @@ import { commandedIn } from './commanded.ts';
 import { gatesOf, knowApprovals } from './gates.ts';
 import type { Noted } from './ledger-view.ts';
 import { next } from './next.ts';
-import { comesAfter, shownBy } from './promotion.ts';
+import { comesAfter, shownBy, stoppedBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { othersOf, snapshotOf } from './snapshot.ts';
 import { endsChosen, isInterim, stageOf, unforeseen, verdictOf } from './stage.ts';
@@ -142,6 +142,7 @@ function noteEvidence(
   const { checks } = context.record;
   parts.evidence.note(target, {
     ...shownBy(state, health.state),
+    ...stoppedBy(state),
     asked: underWay.asked,
     ...(checks === undefined ? {} : { checks }),
   });
