@@ -28,7 +28,7 @@ export interface Limits extends PackLimits {
   packs: number;
   /** CPU-bound work of one request to a worker, in milliseconds. */
   workMs: number;
-  /** Packs of all repositories on disk; those not used for longest go first. */
+  /** Packs and indexes of all repositories on disk, those that are coming with them; of one tenant half may be coming. */
   cacheBytes: number;
 }
 

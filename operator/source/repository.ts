@@ -6,6 +6,7 @@ import { BoundedMap } from './bounded-map.ts';
 import type { Credential } from './credential.ts';
 import type { Limits } from './limits.ts';
 import { notACommit } from './pack/not-a-commit.ts';
+import type { Occupant, PackSpace } from './pack/pack-space.ts';
 import { type History, Packs, refusalError } from './pack/packs.ts';
 import { AdvertisedRefs, type GitRef, type Missing, maxEquals, type Resolved } from './refs.ts';
 import { networkError } from './transport/network-error.ts';
@@ -82,8 +83,9 @@ export interface RepositorySettings {
   slices: Slices;
   /** Called when what the remote has, or whether it can be reached, changed. */
   changed(): void;
-  /** Called when there is more on disk. */
-  grown(): void;
+  /** The room on disk that it shares with all others, and with whom it shares what one tenant may have of it. */
+  space: PackSpace;
+  tenant: string;
 }
 
 const ANY_WANT = ['allow-reachable-sha1-in-want', 'allow-any-sha1-in-want'];
@@ -91,7 +93,7 @@ const maxKnownTimes = 8 * maxEquals;
 /** What a fetch brings is bounded: commits come with all their files. */
 const timesAFetch = 32;
 
-export class RemoteRepository implements Repository {
+export class RemoteRepository implements Repository, Occupant {
   readonly key: string;
   error: TowpathError | undefined;
   checkedAt: number | undefined;
@@ -112,6 +114,8 @@ export class RemoteRepository implements Repository {
   /** When commits were made, of those that were asked for; milliseconds since 1970. */
   readonly #times = new BoundedMap<string, number>(maxKnownTimes);
   #fetches: Promise<unknown> = Promise.resolve();
+  /** How many of them wait or run, and of what waits for its turn among them. */
+  #underWay = 0;
   /** Fetches that wait for their turn or run, by commit, with the signals of all who wait for them. */
   readonly #fetching = new Map<string, { packs: Promise<Packs>; signals: (AbortSignal | undefined)[] }>();
 
@@ -177,14 +181,35 @@ export class RemoteRepository implements Repository {
     );
     await this.#settings.transport.close();
     await this.#polling?.catch(() => undefined);
-    await this.dropPacks();
+    await this.#dropPacks();
+  }
+
+  get isIdle(): boolean {
+    return this.#underWay === 0;
+  }
+
+  evict(): void {
+    this.#packs?.giveUp();
+    this.#previous?.giveUp();
+    void this.#dropPacks().catch(() => undefined);
   }
 
   /** Gives the disk back when no fetch runs; the next `open` fetches again. */
-  dropPacks(): Promise<void> {
-    const dropped = this.#fetches.catch(() => undefined).then(() => this.#drop());
-    this.#fetches = dropped;
-    return dropped;
+  #dropPacks(): Promise<void> {
+    return this.#inTurn(() => this.#drop());
+  }
+
+  /** After the fetches that wait already. */
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    this.#underWay++;
+    const done = this.#fetches
+      .catch(() => undefined)
+      .then(work)
+      .finally(() => {
+        this.#underWay--;
+      });
+    this.#fetches = done;
+    return done;
   }
 
   async #drop(): Promise<void> {
@@ -285,16 +310,12 @@ export class RemoteRepository implements Repository {
       return shared.packs;
     }
     const signals = [signal];
-    const packs = this.#fetches
-      .catch(() => undefined)
-      .then(() => {
-        // Nobody is left who wants it.
-        if (signals.every((each) => each?.aborted)) signals[0]?.throwIfAborted();
-        return this.#fetchUnlessThere(commit);
-      })
-      .finally(() => this.#fetching.delete(commit));
+    const packs = this.#inTurn(async () => {
+      // Nobody is left who wants it.
+      if (signals.every((each) => each?.aborted)) signals[0]?.throwIfAborted();
+      return this.#fetchUnlessThere(commit);
+    }).finally(() => this.#fetching.delete(commit));
     this.#fetching.set(commit, { packs, signals });
-    this.#fetches = packs;
     return packs;
   }
 
@@ -308,7 +329,6 @@ export class RemoteRepository implements Repository {
     });
     if (!this.#packs) throw new Error('a fetch left no packs');
     this.#packs.lastUsed = performance.now();
-    this.#settings.grown();
     return this.#packs;
   }
 
@@ -328,11 +348,8 @@ export class RemoteRepository implements Repository {
     }
   }
 
-  /** After the fetches that wait already. */
   #learnTimes(commits: readonly string[]): Promise<void> {
-    const learned = this.#fetches.catch(() => undefined).then(() => this.#fetchTimes(commits));
-    this.#fetches = learned;
-    return learned;
+    return this.#inTurn(() => this.#fetchTimes(commits));
   }
 
   async #fetchTimes(commits: readonly string[]): Promise<void> {
@@ -356,7 +373,6 @@ export class RemoteRepository implements Repository {
     const wants = missing.map((commit) => advertisement.wants.get(commit) ?? commit);
     const fetch = (signal: AbortSignal) => packs.fetch(transport, advertisement, wants, missing, signal);
     await this.#observed(() => this.#within(timeouts.fetchMs, fetch));
-    this.#settings.grown();
     return packs;
   }
 
@@ -407,8 +423,9 @@ export class RemoteRepository implements Repository {
   async #newPacks(history: History): Promise<Packs> {
     await this.#previous?.remove();
     this.#previous = this.#packs;
-    const { directory, limits, run } = this.#settings;
-    this.#packs = new Packs(join(directory, `packs-${this.#generation++}`), history, limits, run);
+    const { limits, run, space, tenant, where } = this.#settings;
+    const directory = join(this.#settings.directory, `packs-${this.#generation++}`);
+    this.#packs = new Packs({ directory, history, limits, run, space, of: { tenant, where } });
     return this.#packs;
   }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, afterEach, before, beforeEach, describe, it } from 'node:test';
 import { type GitHttpServer, startGitHttp } from '../../test/harness/git-http.ts';
@@ -27,6 +28,7 @@ describe('sources', () => {
   });
   afterEach(async () => {
     server.hang = false;
+    server.holdPacksAt = undefined;
     for (const sources of opened.splice(0)) await sources.stop();
   });
   after(() => server.stop());
@@ -470,6 +472,37 @@ describe('sources', () => {
     assert.equal(count('POST'), 3);
   });
 
+  it('S9: keep the disk within its bound also while packs come, whose fetches that began last make room', async () => {
+    const cacheDirectory = temporaryDirectory('cache');
+    const bound = 550_000;
+    const sources = openSources({ cacheDirectory, limits: { cacheBytes: bound } });
+    const opening = async (name: string, bytes: number) => {
+      const files = { x: randomBytes(bytes) };
+      const { name: path } = await createRepository({ root: git.root, name: `${name}.git`, files });
+      const repository = sources.watch(`${name}/app`, { url: server.url(path) }, hour, nobody);
+      await repository.poll();
+      return () => repository.open(repository.resolve({}));
+    };
+    const old = await (await opening('old', 200_000))();
+    // Two of them, each with a chunk of a pipe more, have room beside each other, and three have not.
+    server.holdPacksAt = 200_000;
+    const slow = await Promise.all(['first', 'second', 'third'].map((name) => opening(name, 350_000)));
+    const ended: TowpathError[] = [];
+    const opened = slow.map((open) => open().then(nobody, (error) => ended.push(error)));
+    await eventually(() => ended.length > 0, { describe: 'one to make room' });
+    const [first] = ended;
+    assert.deepEqual([first?.reason, first?.remedy], ['RepositoryCacheFull', 'Time']);
+    await eventually(() => bytesBelow(cacheDirectory) > 400_000, { describe: 'two to go on' });
+    await eventually(() => bytesBelow(cacheDirectory) <= bound, { describe: 'what went to be removed' });
+    assert.equal(ended.length, 1);
+    await assert.rejects(old.read('x'), { remedy: 'Time' }, 'what was not used for longest went first');
+    server.holdPacksAt = undefined;
+    await Promise.all(opened);
+    assert.ok(ended.length < 3, 'not all of them were ended');
+    for (const open of slow) assert.equal((await (await open()).read('x')).length, 350_000);
+    await eventually(() => bytesBelow(cacheDirectory) <= bound);
+  });
+
   it('a large fetch does not block the event loop for 50 ms', async () => {
     const files = Object.fromEntries(
       Array.from({ length: 5_000 }, (_, index) => [
@@ -487,6 +520,15 @@ describe('sources', () => {
     assert.ok(longest() < 50, `one turn of the loop took ${longest()} ms`);
   });
 });
+
+function bytesBelow(directory: string): number {
+  let bytes = 0;
+  for (const name of readdirSync(directory, { recursive: true, encoding: 'utf8' })) {
+    const found = statSync(join(directory, name), { throwIfNoEntry: false });
+    if (found?.isFile()) bytes += found.size;
+  }
+  return bytes;
+}
 
 /**
  * Milliseconds of this thread's processor time that the longest turn of the event loop has taken since; time

@@ -5,6 +5,7 @@ import { Slices } from '../observe/event-loop-slices.ts';
 import { newCache } from './cache-directory.ts';
 import type { Credential } from './credential.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
+import { PackSpace } from './pack/pack-space.ts';
 import { pollDelay } from './poll-delay.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
@@ -91,6 +92,7 @@ export class Sources {
   /** Keys have a thread of their own: whoever wrote one decides how long it takes to read. */
   readonly #keyLane: WorkLanes;
   readonly #watched = new Map<string, Watched>();
+  readonly #space: PackSpace;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopping = new Set<Promise<void>>();
   #nextFirstPollAt = 0;
@@ -102,6 +104,7 @@ export class Sources {
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     this.#directory = newCache(options.cacheDirectory, 'towpath-source-');
     this.#slices = options.slices ?? new Slices();
+    this.#space = new PackSpace(this.#limits.cacheBytes, () => repositoriesOf(this.#watched));
     const { workMs } = this.#limits;
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
     // Two of them, too: one large pack that takes its time must not hold up all others.
@@ -110,10 +113,10 @@ export class Sources {
   }
 
   /**
-   * Subscribes someone to a repository; what they were subscribed to before, they no longer are, also when this
-   * throws: the server is not to be asked on with a credential that was taken back. The shortest interval of
-   * all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to
-   * be read from the repository.
+   * Subscribes someone, `<namespace>/<name>`, to a repository; what they were subscribed to before, they no longer
+   * are, also when this throws: the server is not to be asked on with a credential that was taken back. The shortest
+   * interval of all subscribers counts. `onChange` is called whenever refs or errors changed; the state is to be read
+   * from the repository.
    *
    * @throws TowpathError URLInvalid, AddressRefused, PlainHTTPRefused, CredentialInvalid, AuthenticationFailed,
    * HostKeyUnknown.
@@ -169,14 +172,14 @@ export class Sources {
 
   #repositoryFor(subscriber: string, access: Access): Watched {
     try {
-      return this.#repository(access);
+      return this.#repository(subscriber, access);
     } catch (error) {
       this.unwatch(subscriber);
       throw error;
     }
   }
 
-  #repository(access: Access): Watched {
+  #repository(subscriber: string, access: Access): Watched {
     const key = accessKey(access);
     const existing = this.#watched.get(key);
     if (existing) return existing;
@@ -193,7 +196,8 @@ export class Sources {
       observer: this.#options.observer ?? {},
       slices: this.#slices,
       changed: () => void this.#tell(subscriptions),
-      grown: () => void this.#evict(),
+      space: this.#space,
+      tenant: tenantOf(subscriber),
     });
     const watched: Watched = {
       repository,
@@ -287,18 +291,15 @@ export class Sources {
     const stopping = watched.repository.stop().finally(() => this.#stopping.delete(stopping));
     this.#stopping.add(stopping);
   }
+}
 
-  /** Keeps the disk within its bound: what was not used for longest goes first, what is in use never. */
-  async #evict(): Promise<void> {
-    const repositories = [...this.#watched.values()].map(({ repository }) => repository);
-    repositories.sort((a, b) => a.cached.lastUsed - b.cached.lastUsed);
-    let bytes = repositories.reduce((sum, { cached }) => sum + cached.bytes, 0);
-    for (const repository of repositories.slice(0, -1)) {
-      if (bytes <= this.#limits.cacheBytes) return;
-      bytes -= repository.cached.bytes;
-      await repository.dropPacks().catch(() => undefined);
-    }
-  }
+function* repositoriesOf(watched: ReadonlyMap<string, Watched>): Generator<RemoteRepository> {
+  for (const { repository } of watched.values()) yield repository;
+}
+
+/** Of a subscriber `<namespace>/<name>` the namespace; who watches a repository first has it counted. */
+function tenantOf(subscriber: string): string {
+  return subscriber.split('/', 1)[0] ?? subscriber;
 }
 
 function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {

@@ -41,6 +41,8 @@ export interface GitHttpServer {
   readonly requests: SeenRequest[];
   /** While true, requests are accepted and never answered; set to false, the held ones go on. */
   hang: boolean;
+  /** Set to a number, each pack stops after that many bytes, or a few more; set to undefined, they go on. */
+  holdPacksAt: number | undefined;
   stop(): Promise<void>;
 }
 
@@ -50,10 +52,17 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
   const requests: SeenRequest[] = [];
   const held: (() => void)[] = [];
   let hang = false;
+  let holdPacksAt: number | undefined;
+  const paused: (() => void)[] = [];
+  const afterBytes = (seen: SeenRequest, goOn: () => void) => {
+    if (holdPacksAt === undefined || seen.method !== 'POST' || seen.bytesSent < holdPacksAt) return false;
+    paused.push(goOn);
+    return true;
+  };
   const answer = (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => {
     if (!authorized(options, request)) {
       response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end('Unauthorized');
-    } else runBackend(backend, options.root, request, response, seen);
+    } else runBackend(backend, options.root, request, response, seen, afterBytes);
   };
   const listener = (request: IncomingMessage, response: ServerResponse) => {
     const seen = {
@@ -82,6 +91,13 @@ export async function startGitHttp(options: GitHttpOptions): Promise<GitHttpServ
     set hang(value) {
       hang = value;
       if (!value) for (const go of held.splice(0)) go();
+    },
+    get holdPacksAt() {
+      return holdPacksAt;
+    },
+    set holdPacksAt(value) {
+      holdPacksAt = value;
+      for (const go of paused.splice(0)) go();
     },
     stop: () => stop(server),
   };
@@ -125,6 +141,7 @@ function runBackend(
   request: IncomingMessage,
   response: ServerResponse,
   seen: SeenRequest,
+  isHeld: (seen: SeenRequest, goOn: () => void) => boolean,
 ): void {
   const url = new URL(request.url ?? '/', 'http://localhost');
   const child = spawn(backend, [], {
@@ -163,9 +180,12 @@ function runBackend(
       header = undefined;
     }
     seen.bytesSent += body.length;
-    if (body.length > 0 && !response.write(body)) {
+    const isDrained = body.length === 0 || response.write(body);
+    const goOn = () => child.stdout.resume();
+    if (isHeld(seen, goOn)) child.stdout.pause();
+    else if (!isDrained) {
       child.stdout.pause();
-      response.once('drain', () => child.stdout.resume());
+      response.once('drain', goOn);
     }
   });
   child.stdout.on('end', () => response.end());

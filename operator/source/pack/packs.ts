@@ -1,35 +1,51 @@
-import { mkdir, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { TowpathError } from '../../api/errors.ts';
 import { type Credential, quoted } from '../credential.ts';
 import type { Limits } from '../limits.ts';
 import { type Advertisement, RemoteRefusal } from '../wire/advertisement.ts';
-import { type FetchRequest, fetchPack } from '../wire/fetch-pack.ts';
+import { type FetchRequest, fetchPack, type PackFile } from '../wire/fetch-pack.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { RunWork } from '../work.ts';
+import type { Arrival, PackOwner, PackSpace } from './pack-space.ts';
 
 const maxHaves = 16;
 
 /** What of a commit's history is fetched: all of it, or nothing but the commit, as `git fetch --depth 1` does. */
 export type History = 'Full' | 'Shallow';
 
+export interface PacksSettings {
+  directory: string;
+  history: History;
+  limits: Limits;
+  run: RunWork;
+  /** The room that all repositories share, and whose part of it these packs take. */
+  space: PackSpace;
+  of: PackOwner;
+}
+
 /** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
 export class Packs {
   readonly directory: string;
   readonly history: History;
-  /** Bytes on disk. */
+  /** Bytes on disk, the indexes among them. */
   bytes = 0;
   lastUsed = performance.now();
   readonly #commits = new Set<string>();
   readonly #limits: Limits;
   readonly #run: RunWork;
+  readonly #space: PackSpace;
+  readonly #of: PackOwner;
   #count = 0;
+  #isRemoved = false;
 
-  constructor(directory: string, history: History, limits: Limits, run: RunWork) {
+  constructor({ directory, history, limits, run, space, of }: PacksSettings) {
     this.directory = directory;
     this.history = history;
     this.#limits = limits;
     this.#run = run;
+    this.#space = space;
+    this.#of = of;
   }
 
   /** Whether more packs should go elsewhere. */
@@ -61,8 +77,7 @@ export class Packs {
     signal: AbortSignal,
   ): Promise<number> {
     await mkdir(join(this.directory, 'objects/pack'), { recursive: true, mode: 0o700 });
-    const name = `pack-${this.#count++}.pack`;
-    const path = join(this.directory, 'objects/pack', name);
+    const path = join(this.directory, 'objects/pack', `pack-${this.#count++}.pack`);
     const haves = [...this.#commits].slice(-maxHaves);
     const request: FetchRequest = {
       wants,
@@ -70,14 +85,9 @@ export class Packs {
       shallows: this.history === 'Full' ? [] : haves,
       depth: this.history === 'Full' ? undefined : 1,
     };
-    const bytes = await fetchPack(transport, advertisement.capabilities, request, path, this.#limits, signal);
-    try {
-      await this.#run('addPack', { directory: this.directory, name, bytes, limits: this.#limits });
-    } catch (error) {
-      await rm(path, { force: true });
-      throw error;
-    }
-    this.bytes += bytes;
+    const bytes = await this.#add(path, signal, (file, until) =>
+      fetchPack(transport, advertisement.capabilities, request, file, this.#limits, until),
+    );
     // What was asked for by its id may be no commit, and a server refuses every fetch that names such as shallow.
     const { directory } = this;
     if (this.history === 'Shallow') {
@@ -87,8 +97,48 @@ export class Packs {
     return bytes;
   }
 
+  /** Has a pack come to that path, and its index made. @returns bytes of the pack. */
+  async #add(
+    path: string,
+    signal: AbortSignal,
+    fetch: (file: PackFile, until: AbortSignal) => Promise<number>,
+  ): Promise<number> {
+    const arrival = this.#space.begin(this.#of);
+    try {
+      const file = { path, grow: (more: number) => arrival.grow(more) };
+      const bytes = await fetch(file, AbortSignal.any([signal, arrival.signal]));
+      arrival.received();
+      const input = { directory: this.directory, name: basename(path), bytes, limits: this.#limits };
+      await this.#run('addPack', input);
+      // A pack of many small objects has an index that is larger than itself.
+      const index = await stat(path.replace(/\.pack$/, '.idx')).catch(() => undefined);
+      this.#keep(arrival, bytes + (index?.size ?? 0));
+      return bytes;
+    } catch (error) {
+      arrival.drop();
+      await rm(path, { force: true });
+      arrival.signal.throwIfAborted();
+      throw error;
+    }
+  }
+
+  #keep(arrival: Arrival, bytes: number): void {
+    arrival.keep(bytes);
+    this.bytes += bytes;
+    // Removed while it came, because what lay there could not be relied on: nobody else would do it again.
+    if (this.#isRemoved) void this.remove().catch(() => undefined);
+  }
+
+  /** Gives their room back; who calls it removes them. */
+  giveUp(): void {
+    this.#space.free(this.#of.tenant, this.bytes);
+    this.bytes = 0;
+  }
+
   async remove(): Promise<void> {
     this.#commits.clear();
+    this.giveUp();
+    this.#isRemoved = true;
     await rm(this.directory, { recursive: true, force: true });
     // Afterwards: a read in between would have what is forgotten in memory again.
     await this.#run('forget', { directory: this.directory }).catch(() => undefined);

@@ -16,6 +16,13 @@ export interface FetchRequest {
   depth: 1 | undefined;
 }
 
+/** Where a pack is written to. */
+export interface PackFile {
+  path: string;
+  /** Told of so many bytes more before they are written. @throws what ends the fetch, where there is no room. */
+  grow(bytes: number): void;
+}
+
 /** Capabilities that we use where the server has them. Progress would only cost bytes. */
 const wanted = ['side-band-64k', 'thin-pack', 'ofs-delta', 'no-progress', 'include-tag'];
 
@@ -30,7 +37,7 @@ export async function fetchPack(
   transport: Transport,
   capabilities: ReadonlySet<string>,
   request: FetchRequest,
-  file: string,
+  file: PackFile,
   limits: PackLimits,
   signal: AbortSignal,
 ): Promise<number> {
@@ -43,11 +50,19 @@ export async function fetchPack(
   }
   if (request.depth !== undefined && !capabilities.has('shallow')) request = { ...request, depth: undefined };
   const packets = transport.uploadPack(encode(request, capabilities), signal);
-  const out = await open(file, 'wx', 0o600);
+  const out = await open(file.path, 'wx', 0o600);
   try {
-    return await receive(packets, out, request, limits);
+    return await receive(
+      packets,
+      async (data) => {
+        file.grow(data.length);
+        await out.write(data);
+      },
+      request,
+      limits,
+    );
   } catch (error) {
-    await rm(file, { force: true });
+    await rm(file.path, { force: true });
     throw error;
   } finally {
     await out.close();
@@ -71,7 +86,7 @@ function encode(request: FetchRequest, capabilities: ReadonlySet<string>): Buffe
 
 async function receive(
   packets: AsyncIterable<Packet>,
-  out: { write(bytes: Uint8Array): Promise<unknown> },
+  write: (data: Buffer) => Promise<void>,
   { depth }: FetchRequest,
   limits: PackLimits,
 ): Promise<number> {
@@ -99,7 +114,7 @@ async function receive(
     if (bytes > limits.packBytes) throw packTooLarge(limits);
     const settled = tail.push(data);
     digest.update(settled);
-    await out.write(data);
+    await write(data);
   }
   if (!tail.bytes.equals(digest.digest())) throw malformed('the pack is cut short or damaged');
   return bytes;

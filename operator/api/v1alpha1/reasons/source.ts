@@ -106,6 +106,10 @@ export const SOURCE_REASONS = {
     'The index of a chart repository, or a chart, is larger than what is fetched.',
     'Commit the chart to the folder charts, or have it made smaller.',
   ),
+  RepositoryCacheFull: time(
+    'More comes of Git repositories at the moment than there is room for on the disk of the operator, or than one namespace may have of it.',
+    'Nothing: it is fetched again. If it stays, see which Applications follow large repositories on slow servers.',
+  ),
   RepositoryEmpty: person('The repository has no commit.', 'Push one.'),
   RepositoryDamaged: time(
     'What was fetched of the repository does not fit together; it is fetched anew.',
