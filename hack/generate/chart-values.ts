@@ -370,9 +370,12 @@ export const CHART_VALUES: ChartGroup['values'] = {
   podAnnotations: strings('On the Pods.'),
   nodeSelector: strings('Labels of the nodes that take the Pods.'),
   tolerations: objects('Taints that the Pods stand.', SHAPES.toleration),
-  affinity: object('Of the Pods.', SHAPES.affinity),
+  affinity: object(
+    'Of the Pods. Without a podAntiAffinity, and without topologySpreadConstraints, replicas keep out of the zone of others.',
+    SHAPES.affinity,
+  ),
   topologySpreadConstraints: objects(
-    'Default: replicas on different nodes and zones, where that is possible.',
+    'Default: replicas on different nodes, where that is possible, and by an affinity in different zones.',
     SHAPES.topologySpread,
   ),
   priorityClassName: text(

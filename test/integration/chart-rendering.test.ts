@@ -94,7 +94,7 @@ test('selectors are what they have always been, whatever labels are added, and s
   const spreads = template?.['topologySpreadConstraints'] as { labelSelector: { matchLabels: object } }[];
   assert.deepEqual(
     spreads.map(({ labelSelector }) => labelSelector.matchLabels),
-    [selector, selector],
+    [selector],
   );
   const [operator, test] = podsOf(objects).sort(
     (a, b) => Number(selects(selector, b.labels)) - Number(selects(selector, a.labels)),
@@ -151,6 +151,32 @@ test('a PodDisruptionBudget keeps all replicas but one, and no drain waits for o
   );
   for (const none of [{ replicaCount: 1 }, { podDisruptionBudget: { enabled: false } }])
     assert.ok(!(await rendered(none)).some(({ kind }) => kind === 'PodDisruptionBudget'));
+});
+
+test('replicas keep out of the zone of others, unless it is said how they are spread', async () => {
+  const placeWith = async (values: object) => {
+    const [{ spec } = { spec: undefined }] = podsOf([only(await rendered(values), 'Deployment')]);
+    const { podAntiAffinity, nodeAffinity } = (spec?.['affinity'] ?? {}) as Record<string, unknown>;
+    return { podAntiAffinity, nodeAffinity };
+  };
+  const { podAntiAffinity } = await placeWith({});
+  assert.match(JSON.stringify(podAntiAffinity), /topology\.kubernetes\.io\/zone/);
+  const nodeAffinity = {};
+  assert.deepEqual(await placeWith({ affinity: { nodeAffinity } }), { podAntiAffinity, nodeAffinity });
+  assert.deepEqual(await placeWith({ affinity: { podAntiAffinity: {} } }), {
+    podAntiAffinity: {},
+    nodeAffinity: undefined,
+  });
+  const constraint = {
+    maxSkew: 1,
+    topologyKey: 'rack',
+    whenUnsatisfiable: 'DoNotSchedule',
+    labelSelector: {},
+  };
+  assert.deepEqual(await placeWith({ topologySpreadConstraints: [constraint] }), {
+    podAntiAffinity: undefined,
+    nodeAffinity: undefined,
+  });
 });
 
 test('a ServiceMonitor finds the rendered Service and its port, a PodMonitor the Pods and theirs', async () => {

@@ -204,9 +204,29 @@ nodeSelector: {{- toYaml . | nindent 2 }}
 {{- with .Values.tolerations }}
 tolerations: {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- with .Values.affinity }}
-affinity: {{- toYaml . | nindent 2 }}
-{{- end }}
+{{- end -}}
+
+{{/*
+Of the replicas. Where nothing is said of how they are spread, they keep out of each other's zone where there are such;
+those of an upgrade do so among themselves, as those before them are about to go.
+*/}}
+{{- define "towpath.affinity" -}}
+{{- $affinity := default dict .Values.affinity -}}
+{{- if not (or .Values.topologySpreadConstraints (hasKey $affinity "podAntiAffinity")) -}}
+{{- $affinity = merge (include "towpath.otherZone" . | fromYaml) $affinity -}}
+{{- end -}}
+{{- toYaml $affinity -}}
+{{- end -}}
+
+{{- define "towpath.otherZone" -}}
+podAntiAffinity:
+  preferredDuringSchedulingIgnoredDuringExecution:
+    - weight: 100
+      podAffinityTerm:
+        topologyKey: topology.kubernetes.io/zone
+        labelSelector:
+          matchLabels: {{- include "towpath.selectorLabels" . | nindent 12 }}
+        matchLabelKeys: [pod-template-hash]
 {{- end -}}
 
 {{- define "towpath.podSecurity" -}}
