@@ -17,6 +17,7 @@ import { ourArchitecture } from './architecture.ts';
 import { buildEngineFor } from './build-engine.ts';
 import { writeBaseSbom } from './image/base-packages.ts';
 import { debianBases } from './image/debian-images.ts';
+import { withoutDebian } from './image/debian-packages.ts';
 import { dockerBuild, dockerSays, withoutDocker } from './image/docker.ts';
 import { writeLicenceTexts } from './image/licence-texts.ts';
 import { publicBases } from './image/public-bases.ts';
@@ -64,12 +65,20 @@ export function labels(environment: NodeJS.ProcessEnv = process.env): Record<str
   };
 }
 
+/** Under a tag that only this commit's image has: a node does not pull again what it has under a name. */
+export function howToPush(tag: string, revision: string): string {
+  const own = revision.slice(0, 12);
+  return `Push it under a tag of its own: docker tag ${tag} REPOSITORY:${own} && docker push REPOSITORY:${own}, and give Helm --set-string image.tag=${own}`;
+}
+
 function architectureOf(platform: string): string {
   return platform.replace('linux/', '');
 }
 
 /** What takes the place of the public base images. */
 async function withoutRegistry(architecture: string): Promise<Record<string, string>> {
+  const missing = withoutDebian();
+  if (missing !== undefined) throw new Error(missing);
   mkdirSync(join(root, 'dist'), { recursive: true });
   copyFileSync(await buildEngineFor(architecture), join(root, `dist/engine-${architecture}`));
   return { ...(await debianBases(architecture)), ENGINE: 'engine-given' };
@@ -91,4 +100,5 @@ if (import.meta.main) {
   console.log(
     `${tag}: ${Math.round(bytes / 2 ** 20)} MiB, built in ${seconds} s; made of: ${sboms.join(', ')}`,
   );
+  console.log(howToPush(tag, labels()['REVISION'] ?? ''));
 }
