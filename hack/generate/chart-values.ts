@@ -215,7 +215,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
   },
   certificateAuthorities: {
     description:
-      'Private authorities, trusted beside the public ones, for Git over HTTPS: certificates in PEM form in a ConfigMap or a Secret of the namespace. When it changes it is read again.',
+      'Private authorities, trusted beside the public ones, for Git over HTTPS, chart repositories and registries: certificates in PEM form in a ConfigMap or a Secret of the namespace. When it changes it is read again.',
     values: {
       configMap: text('Name of the ConfigMap.', '', { pattern: whole(SUBDOMAIN) }),
       secret: text('Name of the Secret, instead of a ConfigMap.', '', { pattern: whole(SUBDOMAIN) }),
@@ -307,7 +307,8 @@ export const CHART_VALUES: ChartGroup['values'] = {
         },
       },
       git: {
-        description: 'Git servers, and the Helm repositories that charts depend on.',
+        description:
+          'Git servers, and the Helm repositories and OCI registries that charts depend on, with the hosts that give tokens for these.',
         values: {
           ports: ports('Their ports.', [22, 443]),
           cidrs: cidrs(
