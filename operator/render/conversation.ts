@@ -6,6 +6,7 @@ import type { EngineMessage } from './engine-child.ts';
 import type { Exchange } from './engine-pool.ts';
 import type { TracedReads } from './inputs.ts';
 import { chartFiles, type EngineFiles } from './kinds.ts';
+import { type BaseReference, MissingBases } from './missing-bases.ts';
 import { type ChartReference, MissingCharts } from './missing-charts.ts';
 import { describePath, type Rendered } from './request.ts';
 
@@ -108,11 +109,13 @@ export function readFailure(header: Record<string, unknown>): TowpathError {
     message: string;
     details?: ErrorDetail[];
     fetch?: ChartReference[];
+    bases?: BaseReference[];
   };
   const details = (failure.details ?? [])
     .slice(0, MOST_DETAILS)
     .map((detail) => ({ ...detail, message: cutAtEnd(detail.message, LONGEST) }));
   const message = cutAtEnd(failure.message, LONGEST);
+  if (failure.bases !== undefined) return new MissingBases(message, details, failure.bases);
   if (failure.fetch !== undefined) return new MissingCharts(message, details, failure.fetch);
   return new TowpathError('Person', failure.reason, message, { details });
 }

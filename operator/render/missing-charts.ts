@@ -8,15 +8,20 @@ export interface ChartReference {
   repository: string;
   /** `version` is a range: no lock says which version of it. */
   isRange?: true;
+  /** Where the archive is to stand, for a kustomization; absent: in the folder charts of the chart. */
+  file?: string;
 }
 
-/** A chart does not render without its dependencies, and these are all that it lacks. */
+/** A chart does not render without its dependencies, or a kustomization without its charts: all that it lacks. */
 export class MissingCharts extends TowpathError {
   readonly charts: readonly ChartReference[];
+  /** What lacks them. */
+  readonly of: 'Chart' | 'Kustomization';
 
   constructor(message: string, details: readonly ErrorDetail[], charts: readonly ChartReference[]) {
     super('Person', 'DependencyMissing', message, { details });
     this.charts = charts;
+    this.of = charts.some(({ file }) => file !== undefined) ? 'Kustomization' : 'Chart';
   }
 }
 

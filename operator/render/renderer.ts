@@ -18,6 +18,7 @@ import {
 import type { RenderTree } from './tree.ts';
 import { repositoryPath } from './values.ts';
 
+export { type BaseReference, MissingBases } from './missing-bases.ts';
 export { type ChartReference, type IndexEntry, MissingCharts } from './missing-charts.ts';
 export {
   DEFAULT_LIMITS,
@@ -30,7 +31,9 @@ export {
   type ValuesLayer,
 } from './request.ts';
 export type { RenderEntry, RenderTree } from './tree.ts';
+export { TreeWithBases } from './tree-with-bases.ts';
 export { type ChartArchive, TreeWithCharts } from './tree-with-charts.ts';
+export { TreeWithFiles, treeWithArchives } from './tree-with-files.ts';
 export { repositoryPath } from './values.ts';
 
 interface Kept {

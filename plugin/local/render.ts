@@ -4,7 +4,7 @@ import { LABEL_TARGET } from '../../operator/api/v1alpha1/names.ts';
 import { Redaction } from '../../operator/controller/candidate/secrecy/redaction.ts';
 import type { Manifest } from '../../operator/manifest/manifest.ts';
 import { withStringDataAsData } from '../../operator/manifest/secret.ts';
-import { MissingCharts, type Rendered } from '../../operator/render/renderer.ts';
+import { MissingBases, MissingCharts, type Rendered } from '../../operator/render/renderer.ts';
 import { keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Clone, isOf } from './clone.ts';
@@ -50,7 +50,8 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
   const hide = hiding(found.filter(({ secret }) => secret).map(({ text }) => text));
   const { objects, hooks, chart, warnings } = await render(session, targetId, layers).catch(
     (error: unknown) => {
-      if (error instanceof MissingCharts) throw notFetched(error, { unknown, hide });
+      if (error instanceof MissingCharts) throw notFetched(chartsOf(error), { unknown, hide });
+      if (error instanceof MissingBases) throw notFetched(basesOf(error), { unknown, hide });
       throw error instanceof TowpathError ? inWords(error, { unknown, hide }) : error;
     },
   );
@@ -70,8 +71,8 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
   };
 }
 
-/** Dependencies that a message lists. */
-const MOST_CHARTS = 8;
+/** Of what is fetched, as much as a message lists. */
+const MOST_SHOWN = 8;
 
 /** Any text; it is known of each whether Secrets can be looked for. */
 const HARMLESS = 'x';
@@ -117,15 +118,34 @@ async function render(
 
 /** The operator fetches them: what comes of them only it knows, and without them the objects would be others. */
 function notFetched(
-  { charts }: MissingCharts,
+  { what, next }: { what: string; next: string },
   { unknown, hide }: Pick<LocalRender, 'unknown' | 'hide'>,
 ): CommandError {
-  const shown = charts
-    .slice(0, MOST_CHARTS)
-    .map(({ name, version, repository }) => `${name} ${version} from ${repository}`);
-  const more = charts.length > MOST_CHARTS ? ` and ${charts.length - MOST_CHARTS} more` : '';
-  const message = `What becomes of these files is not known: the operator fetches what the chart depends on (${shown.join(', ')}${more}), and kubectl towpath does not. Run \`helm dependency build\` in the chart and \`git add -f charts\` there, committed or not, and ask again.`;
+  const message = `What becomes of these files is not known: the operator fetches what ${what}, and kubectl towpath does not. ${next}`;
   return new CommandError([hide(message), ...unknown].join('\n'), EXIT.Unknown);
+}
+
+function chartsOf({ charts, of }: MissingCharts): { what: string; next: string } {
+  const all = charts.map(({ name, version, repository }) => `${name} ${version} from ${repository}`);
+  return {
+    what: `the chart or kustomization needs (${firstOf(all)})`,
+    next:
+      of === 'Kustomization'
+        ? 'Unpack these charts in the chartHome of the kustomization and `git add -f` them there, committed or not, and ask again.'
+        : 'Run `helm dependency build` in the chart and `git add -f charts` there, committed or not, and ask again.',
+  };
+}
+
+function basesOf({ bases }: MissingBases): { what: string; next: string } {
+  return {
+    what: `the kustomization refers to in other repositories (${firstOf(bases.map(({ url }) => url))})`,
+    next: 'Ask in a clone that has them, or push to where nothing depends on it.',
+  };
+}
+
+function firstOf(all: readonly string[]): string {
+  const more = all.length > MOST_SHOWN ? ` and ${all.length - MOST_SHOWN} more` : '';
+  return `${all.slice(0, MOST_SHOWN).join(', ')}${more}`;
 }
 
 function inWords(

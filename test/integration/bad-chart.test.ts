@@ -149,11 +149,11 @@ const CASES: BadInput[] = [
     message: ['web.yaml'],
   },
   {
-    what: 'a kustomization with a remote base',
-    files: { 'kustomization.yaml': 'resources: ["https://git.example.com/shop/base?ref=main"]\n' },
+    what: 'a kustomization with a file from elsewhere',
+    files: { 'kustomization.yaml': 'resources: ["https://git.example.com/shop/base.yaml"]\n' },
     ...quarantined,
     reason: 'RemoteBaseUnsupported',
-    message: ['https://git.example.com/shop/base?ref=main', 'Copy it into the repository.'],
+    message: ['https://git.example.com/shop/base.yaml', 'Copy it into the repository.'],
     errors: [{ file: 'case-14/kustomization.yaml', message: 'outside this Git repository' }],
   },
 ];

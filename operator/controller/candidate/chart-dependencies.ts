@@ -125,7 +125,11 @@ export function rangesOf(pins: readonly ChartPin[]): { chart: Omit<ChartPin, 'di
 }
 
 /** A render that fails tells which versions it was of, where nobody pinned them. */
-export function namingVersions(error: unknown, pins: readonly ChartPin[]): unknown {
+export function namingVersions(
+  error: unknown,
+  pins: readonly ChartPin[],
+  asker: MissingCharts['of'] = 'Chart',
+): unknown {
   const ranged = pins.filter(({ range }) => range !== undefined);
   if (ranged.length === 0 || !(error instanceof TowpathError) || error.remedy !== 'Person') return error;
   const { remedy, reason, message, details, next, advice } = error;
@@ -135,7 +139,8 @@ export function namingVersions(error: unknown, pins: readonly ChartPin[]): unkno
   const more = ranged.length > SHOWN ? ` and ${ranged.length - SHOWN} more` : '';
   const isEnd = next !== '' && message.endsWith(next);
   const cause = isEnd ? message.slice(0, message.length - next.length).trimEnd() : message;
-  const note = `Without a Chart.lock ${shown.join(', ')}${more}.`;
+  const without = asker === 'Chart' ? 'Without a Chart.lock' : 'Without an exact version';
+  const note = `${without} ${shown.join(', ')}${more}.`;
   return new TowpathError(remedy, reason, `${cause} ${note}${isEnd ? ` ${next}` : ''}`, {
     cause: error,
     details,
@@ -156,12 +161,14 @@ function pinsOf(charts: readonly ChartReference[], archives: readonly ChartArchi
 }
 
 /** What nobody pinned in Git is told, though it stays what it is. */
-export function rangeWarnings(pins: readonly ChartPin[]): string[] {
+export function rangeWarnings(pins: readonly ChartPin[], asker: MissingCharts['of'] = 'Chart'): string[] {
   return pins.flatMap(({ name, version, range }) =>
     range === undefined
       ? []
       : [
-          `no Chart.lock says which version of ${printable(name, 80)} ${printable(range, 80)} is meant; ${version} is used, and stays until Chart.yaml asks for another range or a Chart.lock is committed`,
+          asker === 'Chart'
+            ? `no Chart.lock says which version of ${printable(name, 80)} ${printable(range, 80)} is meant; ${version} is used, and stays until Chart.yaml asks for another range or a Chart.lock is committed`
+            : `the kustomization has no exact version of the chart ${printable(name, 80)} (${printable(range, 80)}); ${version} is used, and stays until it names another`,
         ],
   );
 }

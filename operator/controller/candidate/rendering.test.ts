@@ -3,7 +3,6 @@ import { test } from 'node:test';
 import { MemoryTree } from '../../../test/harness/memory-tree.ts';
 import { TowpathError } from '../../api/errors.ts';
 import { type ChartReference, MissingCharts, type Rendered, TreeWithCharts } from '../../render/renderer.ts';
-import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import { Quarantine } from './quarantine.ts';
 import { Rendering, type RenderingInput } from './rendering.ts';
 
@@ -48,7 +47,7 @@ function rendering(broken: readonly string[]) {
     },
   });
   const request = { path: 'web' } as Parameters<Rendering['render']>[2];
-  const render = () => all.render(input, tree as unknown as CommitTree, request, never);
+  const render = () => all.render(input, tree, request, never);
   return { published, render };
 }
 

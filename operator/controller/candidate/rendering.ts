@@ -4,9 +4,9 @@ import {
   type Rendered,
   type Renderer,
   type RenderRequest,
-  TreeWithCharts,
+  type RenderTree,
+  treeWithArchives,
 } from '../../render/renderer.ts';
-import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
 import type { CredentialFor } from './chart-credentials.ts';
@@ -59,7 +59,7 @@ export class Rendering {
   /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
   async render(
     { key, target, kept, pins, credentialFor }: RenderingInput,
-    tree: CommitTree,
+    tree: RenderTree,
     request: RenderRequest,
     signal: AbortSignal,
   ): Promise<Rendered & { charts?: readonly ChartPin[] }> {
@@ -86,15 +86,15 @@ export class Rendering {
     };
     const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
     try {
-      const whole = new TreeWithCharts(tree, request.path, fetched.archives);
+      const whole = treeWithArchives(tree, request.path, missing.charts, fetched.archives);
       const rendered = await renderer.render(whole, request, signal);
       for (const { chart, version } of rangesOf(fetched.pins)) ranges.confirm(chart, version);
-      const warnings = [...rendered.warnings, ...rangeWarnings(fetched.pins)];
+      const warnings = [...rendered.warnings, ...rangeWarnings(fetched.pins, missing.of)];
       return { ...rendered, warnings, charts: fetched.pins };
     } catch (error) {
       // The next one that is published may render.
       for (const { chart, version } of rangesOf(fetched.pins)) ranges.release(chart, version);
-      throw refused(namingVersions(notWhatItSays(error), fetched.pins));
+      throw refused(namingVersions(notWhatItSays(error), fetched.pins, missing.of));
     }
   }
 }

@@ -8,18 +8,21 @@ import type { Manifest } from '../../manifest/manifest.ts';
 import { withMarksOf } from '../../manifest/marks.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
-import type { RenderRequest } from '../../render/renderer.ts';
+import type { RenderRequest, RenderTree } from '../../render/renderer.ts';
 import type { Repository, Resolved, Sources } from '../../source/sources.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
+import type { BasePin } from '../record/base-pins.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
+import { askedSince, baseAccessOf } from './base-access.ts';
 import { chartCredentialsOf } from './chart-credentials.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import type { Wake } from './commit-wakes.ts';
 import { Following } from './following.ts';
 import { Quarantine } from './quarantine.ts';
-import type { References } from './references.ts';
+import type { ReferencedContent, References } from './references.ts';
+import { type BaseTerms, RemoteBases } from './remote-bases.ts';
 import { RenderFailures } from './render-failures.ts';
 import { Rendering, type RenderingInput, type RenderingOptions } from './rendering.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
@@ -75,6 +78,8 @@ export interface WantedInput {
   kept: readonly Candidate[];
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
+  /** At which commits other repositories were that it was rendered with. */
+  basePins: readonly BasePin[];
   /** Of those whose objects the target takes over: what it asks for alike keeps their bytes, random values too. */
   taken?: { candidates: readonly Candidate[]; read(candidate: Candidate): Promise<Manifests | undefined> };
   /** What the status says of a revision: it outlives a restart. */
@@ -91,6 +96,7 @@ export class WantedCandidates {
   readonly #failures: RenderFailures;
   readonly #cluster: ClusterInputs;
   readonly #rendering: Rendering;
+  readonly #bases: RemoteBases;
   /** By the names of targets the request for which what failed was last tried again. */
   readonly #tried = new Map<string, string>();
 
@@ -100,6 +106,7 @@ export class WantedCandidates {
     this.#failures = new RenderFailures(options.random);
     this.#cluster = new ClusterInputs(options.discoveryOf);
     this.#rendering = new Rendering(options);
+    this.#bases = new RemoteBases(options.sources);
   }
 
   /**
@@ -114,6 +121,7 @@ export class WantedCandidates {
   stopPolling(): void {
     this.#following.stopPolling();
     this.#rendering.clear();
+    this.#bases.clear();
     this.#tried.clear();
   }
 
@@ -128,6 +136,7 @@ export class WantedCandidates {
     this.#tried.delete(name);
     this.#following.followers.forgetTarget(name);
     this.#cluster.forgetTarget(name);
+    this.#bases.forgetTarget(name);
   }
 
   forget(key: string): void {
@@ -135,6 +144,7 @@ export class WantedCandidates {
     this.#options.references.forget(key);
     this.#failures.forgetAll(key);
     this.#rendering.forget(key);
+    this.#bases.forget(key);
     this.#cluster.forget(key);
     for (const target of this.#tried.keys()) if (applicationOf(target) === key) this.#tried.delete(target);
     this.#options.secrecy.forget(key);
@@ -175,7 +185,7 @@ export class WantedCandidates {
     if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
-      const asked = { ...input, credentialFor: chartCredentialsOf(input.application, contents) };
+      const asked = { ...input, ...fetchingOf(input, repository, contents) };
       const wanted = await this.#render(asked, repository, resolved, request, digest, signal);
       this.#failures.forget(input.target.name);
       return wanted;
@@ -227,7 +237,7 @@ export class WantedCandidates {
   }
 
   async #render(
-    input: WantedInput & Pick<RenderingInput, 'credentialFor'>,
+    input: WantedInput & Fetching,
     repository: Repository,
     resolved: Resolved,
     request: RenderRequest,
@@ -238,8 +248,12 @@ export class WantedCandidates {
     // Where it does not render, what would mend that is not known.
     followers.noteRead(input.target.name, undefined, undefined);
     const tree = await this.#following.open(input, repository, resolved, signal);
-    const rendered = await this.#rendering.render(input, tree, request, signal);
-    const charts = rendered.charts === undefined ? {} : { charts: rendered.charts };
+    const render = (whole: RenderTree) => this.#rendering.render(input, whole, request, signal);
+    const rendered = await this.#bases.render(input, tree, render, signal);
+    const fetched = {
+      ...(rendered.charts === undefined ? {} : { charts: rendered.charts }),
+      ...(rendered.bases === undefined ? {} : { bases: rendered.bases }),
+    };
     const id = candidateId(rendered.inputs, digest);
     const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
     const fresh = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
@@ -253,10 +267,10 @@ export class WantedCandidates {
     this.#cluster.note(input.target, kept ?? { id, digest: rendering }, rendered.reads);
     followers.noteRead(input.target.name, kept?.id ?? id, rendered.places);
     if (kept !== undefined)
-      return { candidate: { ...kept, ...place, ...charts, reads: rendered.reads }, resolved };
+      return { candidate: { ...kept, ...place, ...fetched, reads: rendered.reads }, resolved };
     const candidate: Candidate = {
       ...place,
-      ...charts,
+      ...fetched,
       id,
       inputs: rendered.inputs,
       request: digest,
@@ -318,6 +332,21 @@ export class WantedCandidates {
       owner: name,
     };
   }
+}
+
+/** What other places are asked with, and since when they must have been. */
+type Fetching = Pick<RenderingInput, 'credentialFor'> & Pick<BaseTerms, 'accessFor' | 'askedSince'>;
+
+function fetchingOf(
+  { application, kept }: WantedInput,
+  repository: Repository,
+  contents: Map<string, ReferencedContent>,
+): Fetching {
+  return {
+    credentialFor: chartCredentialsOf(application, contents),
+    accessFor: baseAccessOf(application, contents),
+    askedSince: askedSince(kept, repository),
+  };
 }
 
 function isSettled({ revision, candidate, digest }: Settled, { commit }: Resolved, one: Candidate): boolean {

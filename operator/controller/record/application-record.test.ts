@@ -140,6 +140,10 @@ test('S9: what charts were that were fetched is kept, whichever candidates are',
     ['c'],
   );
   assert.deepEqual(record.charts, [chart('2'), chart('1')]);
+  const base = { repository: 'https://x.example/a', ref: 'v1', commit: 'a1', name: 'refs/tags/v1' };
+  record = accept(record, candidate('d', { bases: [base] }), { prod: { digest: 'd' } }, NOBODY);
+  assert.deepEqual([record.bases, record.charts], [[base], [chart('2'), chart('1')]]);
+  assert.ok(record.candidates.every((one) => !('bases' in one)));
 });
 
 test('S18: candidates whose ids share 12 digits are two', () => {

@@ -1,5 +1,6 @@
 /** What an Application accepted, in the order in which it was observed: the same for all of its targets. */
 
+import { type BasePin, withBasePins } from './base-pins.ts';
 import { type ChartPin, withPins } from './chart-pins.ts';
 import { type Candidate, candidateKey } from './record.ts';
 
@@ -9,7 +10,7 @@ export type Rendering = Pick<Candidate, 'digest' | 'reads'>;
 /** A candidate as the Application put it together, nothing of an environment. */
 export type CandidateOfAll = Omit<Candidate, 'digest' | 'reads'>;
 
-export interface Accepted extends Omit<CandidateOfAll, 'charts'> {
+export interface Accepted extends Omit<CandidateOfAll, keyof Pinned> {
   /** Counts what the Application accepted, from 1. */
   order: number;
   /** By the environment's name. */
@@ -26,7 +27,12 @@ export interface ApplicationRecord {
   readonly candidates: readonly Accepted[];
   /** What charts were that were fetched for any of what it accepted, the last used first. */
   readonly charts?: readonly ChartPin[];
+  /** The same of other repositories that kustomizations refer to. */
+  readonly bases?: readonly BasePin[];
 }
+
+/** What was fetched for a candidate besides the Application's own commit. */
+export type Pinned = Pick<CandidateOfAll, 'charts' | 'bases'>;
 
 export function newApplicationRecord(application: string): ApplicationRecord {
   return { application, order: 0, candidates: [] };
@@ -42,7 +48,7 @@ export function newApplicationRecord(application: string): ApplicationRecord {
  */
 export function accept(
   record: ApplicationRecord,
-  { charts = [], ...candidate }: CandidateOfAll,
+  { charts = [], bases = [], ...candidate }: CandidateOfAll,
   renderings: Readonly<Record<string, Rendering>>,
   named: ReadonlySet<string>,
 ): ApplicationRecord {
@@ -56,15 +62,22 @@ export function accept(
   const environments = { ...(same ?? before)?.environments, ...renderings };
   const candidates = [{ ...candidate, order, environments }, ...others.filter((one) => isNamed(one, named))];
   return {
-    ...withCharts(record, charts),
+    ...withPinned(record, { charts, bases }),
     order: Math.max(order, record.order),
     candidates: candidates.toSorted((one, other) => other.order - one.order),
   };
 }
 
 /** The record with what was fetched for a candidate of it. */
-export function withCharts(record: ApplicationRecord, charts: readonly ChartPin[]): ApplicationRecord {
-  return charts.length === 0 ? record : { ...record, charts: withPins(record.charts ?? [], charts) };
+export function withPinned(
+  record: ApplicationRecord,
+  { charts = [], bases = [] }: Pinned,
+): ApplicationRecord {
+  return {
+    ...record,
+    ...(charts.length === 0 ? {} : { charts: withPins(record.charts ?? [], charts) }),
+    ...(bases.length === 0 ? {} : { bases: withBasePins(record.bases ?? [], bases) }),
+  };
 }
 
 /** Whether nothing would change: it is accepted with these renderings, and none of their environments had a newer one. */

@@ -6,10 +6,10 @@ import {
   type CandidateOfAll,
   digestsOf,
   newApplicationRecord,
+  type Pinned,
   type Rendering,
-  withCharts,
+  withPinned,
 } from './application-record.ts';
-import type { ChartPin } from './chart-pins.ts';
 import type { RecordChunks } from './chunks.ts';
 import { type Chunk, encode, RecordIndex } from './kept-manifest-index.ts';
 import type { KeptManifests } from './kept-manifests.ts';
@@ -41,7 +41,7 @@ export interface ApplicationWrite {
   inside?: TargetRecord;
   acceptance?: Acceptance | undefined;
   /** What was fetched for a candidate that is accepted already. */
-  charts?: readonly ChartPin[];
+  pinned?: Pinned;
   signal: Signal;
 }
 
@@ -101,14 +101,14 @@ export class ApplicationSecrets {
   }
 
   /** What is to be known after the write, the members that it changes, and the Secrets that are to be made before it. */
-  async #prepare(key: string, { inside, acceptance, charts = [], signal }: ApplicationWrite) {
+  async #prepare(key: string, { inside, acceptance, pinned = {}, signal }: ApplicationWrite) {
     const name = this.nameOf(key);
     const entry = this.#entries.application(key);
     const data: Members = {};
-    if (acceptance === undefined && charts.length === 0 && entry !== undefined)
+    if (acceptance === undefined && Object.keys(pinned).length === 0 && entry !== undefined)
       return { next: entry, data, chunks: [] };
     await this.#chunks.decide(name, entry?.secret.resourceVersion, usedBy(name, entry), signal);
-    let record: ApplicationRecord = withCharts(entry?.record ?? newApplicationRecord(key), charts);
+    let record: ApplicationRecord = withPinned(entry?.record ?? newApplicationRecord(key), pinned);
     const index = new RecordIndex(entry?.index);
     const chunks: Chunk[] = [];
     if (acceptance !== undefined) {

@@ -4,6 +4,7 @@ import type { AppliedObject } from '../../manifest/applied.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
+import type { BasePin } from './base-pins.ts';
 import type { ChartPin } from './chart-pins.ts';
 import { candidateKey, type Deployed, type Deployment, type TargetRecord } from './record.ts';
 import {
@@ -40,11 +41,21 @@ const accepted: Required<Accepted> = {
 const charts: Required<ChartPin>[] = [
   { repository: 'https://charts.example.com', name: 'redis', version: '1.0.0', digest: hex, range: '^1.0.0' },
 ];
+const bases: Required<BasePin>[] = [
+  {
+    repository: 'https://git.example.com/acme/base',
+    ref: 'main',
+    commit: 'a1'.repeat(20),
+    name: 'refs/heads/main',
+    revision: 'b2'.repeat(20),
+  },
+];
 const application: Required<ApplicationRecord> = {
   application: 'shop/web',
   order: 4,
   candidates: [accepted],
   charts,
+  bases,
 };
 
 const deployment: Required<Deployment> = {
@@ -248,6 +259,7 @@ const untrustedApplication: Record<string, unknown> = {
   'of a newer version': writtenOfApplication({ version: 4 }),
   "that is a target's": written(),
   'without candidates': writtenOfApplication({ candidates: undefined }),
+  'with a base of no commit': writtenOfApplication({ bases: [{ ...bases[0], commit: 'main' }] }),
   'with a chart of no digest': writtenOfApplication({ charts: [{ ...charts[0], digest: '' }] }),
   'with a candidate of no order': writtenOfApplication({ candidates: [{ ...one, order: undefined }] }),
   'with a candidate of no environments': writtenOfApplication({ candidates: [{ ...one, environments: [] }] }),

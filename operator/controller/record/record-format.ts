@@ -9,6 +9,7 @@ import type { Cancelled } from '../../promote/cancelled.ts';
 import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
 import type { Verify } from '../../promote/verify.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
+import type { BasePin } from './base-pins.ts';
 import type { ChartPin } from './chart-pins.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
@@ -42,6 +43,14 @@ const chartSchema = z.object({
   digest: hex,
   range: z.string().exactOptional(),
 }) satisfies z.ZodType<ChartPin>;
+
+const baseSchema = z.object({
+  repository: z.string(),
+  ref: z.string(),
+  commit: z.string().regex(/^[0-9a-f]{40}$/),
+  name: z.string(),
+  revision: z.string().exactOptional(),
+}) satisfies z.ZodType<BasePin>;
 
 const acceptedSchema = z.object({
   ...candidateOfAll,
@@ -233,6 +242,7 @@ const applicationSchema = z.object({
   order: count,
   candidates: z.array(z.unknown()),
   charts: z.array(chartSchema).exactOptional(),
+  bases: z.array(baseSchema).exactOptional(),
 });
 
 /** What `readApplication` reads. */
@@ -261,7 +271,13 @@ export function writtenTarget(record: TargetRecord): unknown {
 
 /** A whole candidate serves as what is deployed, too; its Application's record has the rest. */
 function writtenDeployment({ candidate, ...deployment }: Deployment): Deployment {
-  const { inputs: _, reads: __, charts: ___, ...deployed }: Deployed & Partial<Candidate> = candidate;
+  const {
+    inputs: _,
+    reads: __,
+    charts: ___,
+    bases: ____,
+    ...deployed
+  }: Deployed & Partial<Candidate> = candidate;
   return { ...deployment, candidate: deployed };
 }
 

@@ -9,6 +9,7 @@ import type { Answered, Hold } from '../../promote/hold.ts';
 import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
 import { isUndecided, type Verify } from '../../promote/verify.ts';
+import type { BasePin } from './base-pins.ts';
 import type { ChartPin } from './chart-pins.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
@@ -38,10 +39,12 @@ export interface Candidate {
   reads?: Readonly<Record<string, string>>;
   /** Where it was rendered just now, the charts that were fetched for it: the record of its Application has them. */
   charts?: readonly ChartPin[];
+  /** The same of the other repositories that its kustomizations refer to. */
+  bases?: readonly BasePin[];
 }
 
 /** A candidate as a target's record has it: by id and digest, with what is told of it, for when it is kept no more. */
-export type Deployed = Omit<Candidate, 'inputs' | 'reads' | 'charts'>;
+export type Deployed = Omit<Candidate, 'inputs' | 'reads' | 'charts' | 'bases'>;
 
 /** What was asked for, by a digest that all environments have in common, and what it came to in one. */
 export interface Ask {

@@ -4,9 +4,8 @@ import { ApiError } from '../../kube/errors.ts';
 import { inParallel } from '../../kube/in-parallel.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { Turns } from '../work/turns.ts';
-import { type CandidateOfAll, candidatesIn, isAccepted } from './application-record.ts';
+import { type CandidateOfAll, candidatesIn, isAccepted, type Pinned } from './application-record.ts';
 import { type Acceptance, ApplicationSecrets, type Rendered } from './application-secrets.ts';
-import type { ChartPin } from './chart-pins.ts';
 import { RecordChunks } from './chunks.ts';
 import { KeptManifests } from './kept-manifests.ts';
 import { type OnUntrusted, RecordReader } from './reader.ts';
@@ -129,17 +128,18 @@ export class RecordStore {
     return entry === undefined ? [] : candidatesIn(entry.record, environment);
   }
 
-  /** What charts were that were fetched for what the Application accepted. */
-  chartsOf(application: string): readonly ChartPin[] {
-    return this.#entries.application(application)?.record.charts ?? [];
+  /** What was that was fetched for what the Application accepted, besides its own commits. */
+  pinnedFor(application: string): Required<Pinned> {
+    const { charts = [], bases = [] } = this.#entries.application(application)?.record ?? {};
+    return { charts, bases };
   }
 
-  /** Notes the charts of a candidate that is accepted already: with a new one they are written together. */
-  async noteCharts(application: string, charts: readonly ChartPin[], signal?: AbortSignal): Promise<void> {
+  /** Notes what was fetched for a candidate that is accepted already: with a new one it is written together. */
+  async notePinned(application: string, pinned: Pinned, signal?: AbortSignal): Promise<void> {
     if (this.#entries.application(application) === undefined) return;
     await this.#written(this.#ofApplications.nameOf(application), () =>
       this.#turns.take(application, signal, () =>
-        this.#ofApplications.write(application, { charts, signal }),
+        this.#ofApplications.write(application, { pinned, signal }),
       ),
     );
   }

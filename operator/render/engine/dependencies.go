@@ -21,6 +21,8 @@ type dependencyRef struct {
 	Repository string `json:"repository"`
 	// Version is a range: no lock says which of its versions.
 	IsRange bool `json:"isRange,omitempty"`
+	// Where the archive is looked for; empty: in the folder charts of the chart that depends on it.
+	File string `json:"file,omitempty"`
 }
 
 // locked is what a chart's Chart.lock says, read before Helm changes what Chart.yaml declares.

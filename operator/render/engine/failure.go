@@ -14,6 +14,8 @@ type failure struct {
 	Details []detail `json:"details,omitempty"`
 	// The charts that the render would go on with.
 	Fetch []dependencyRef `json:"fetch,omitempty"`
+	// The directories of other Git repositories that it would go on with.
+	Bases []remoteBase `json:"bases,omitempty"`
 }
 
 type detail struct {

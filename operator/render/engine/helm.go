@@ -40,6 +40,20 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err := checkChart(c, req); err != nil {
 		return nil, err
 	}
+	sources, err := e.chartSources(c, values, req, assembly)
+	if err != nil {
+		return nil, err
+	}
+	res, err := finish(req, sources)
+	if err != nil {
+		return nil, err
+	}
+	res.Chart = &chartName{Name: c.Name(), Version: c.Metadata.Version, AppVersion: c.Metadata.AppVersion}
+	return res, nil
+}
+
+// chartSources are the objects of a chart that was put together.
+func (e *engine) chartSources(c *chart.Chart, values map[string]any, req *request, assembly *assembly) ([]source, error) {
 	top, err := renderValues(c, values, req, assembly)
 	if err != nil {
 		return nil, err
@@ -58,16 +72,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err := refuseReadPointers(c, rendered, assembly.where); err != nil {
 		return nil, err
 	}
-	sources, err := e.sourcesOf(c, rendered, templates, assembly.where)
-	if err != nil {
-		return nil, err
-	}
-	res, err := finish(req, sources)
-	if err != nil {
-		return nil, err
-	}
-	res.Chart = &chartName{Name: c.Name(), Version: c.Metadata.Version, AppVersion: c.Metadata.AppVersion}
-	return res, nil
+	return e.sourcesOf(c, rendered, templates, assembly.where)
 }
 
 func checkChart(c *chart.Chart, req *request) error {

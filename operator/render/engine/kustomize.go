@@ -20,19 +20,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// renderKustomize builds a kustomization as `kustomize build` does, without remote bases, plugins and Helm
-// charts. Files are asked of the parent as they are needed; bases may be anywhere in the repository.
+// renderKustomize builds a kustomization as `kustomize build` does, without plugins. Files are asked of the parent as they
+// are needed; bases may be anywhere in the repository, and in others, whose files the parent has after it was told which.
 func (e *engine) renderKustomize(req *request) (*result, error) {
 	repository := &repository{FileSystem: filesys.MakeFsInMemory(), engine: e, left: e.maxInput,
-		types: map[string]string{}, texts: map[string][]byte{},
-		read: map[string]bool{}, content: map[string]bool{}}
+		types: map[string]string{}, texts: map[string][]byte{}, rewritten: map[string][]byte{},
+		read: map[string]bool{}, content: map[string]bool{}, bases: map[string]*remoteBase{},
+		request: req, inflations: map[string]*inflation{}, namespaces: map[string]string{}}
+	repository.gather(path.Join("/", req.Path), "", map[string]bool{})
+	if failed := repository.failed(); failed != nil {
+		return nil, failed
+	}
 	built, err := krusty.MakeKustomizer(kustomizeOptions()).Run(repository, path.Join("/", req.Path))
 	file := path.Join(req.Path, repository.rootFile())
-	if repository.broken != nil {
-		return nil, repository.broken
-	}
-	if repository.refused != nil {
-		return nil, repository.refused
+	if failed := repository.failed(); failed != nil {
+		return nil, failed
 	}
 	if err != nil {
 		return nil, fail("KustomizationInvalid", "The kustomization in %s cannot be built: %s", shown(req.Path), sentence(repository.relative(yamlReason(err)))).at(file, lineOf(err))
@@ -41,6 +43,9 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 	var invalid []detail
 	for i, resource := range built.Resources() {
 		if err := nameVersion(resource); err != nil {
+			return nil, err
+		}
+		if err := errors.Join(settle(resource), repository.nameOrigins(resource)); err != nil {
 			return nil, err
 		}
 		text, err := resource.AsYAML()
@@ -57,7 +62,15 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 				invalid = append(invalid, invalidDocument(file, doc))
 			}
 			for _, o := range doc.objects {
-				sources = append(sources, source{object: o, file: file, number: doc.number})
+				each := source{object: o, file: file, number: doc.number}
+				if len(repository.inflations) > 0 {
+					h, runs := hookOf(o)
+					if !runs {
+						continue
+					}
+					each.hook = h
+				}
+				sources = append(sources, each)
 			}
 		}
 	}
@@ -101,7 +114,7 @@ func kustomizeVersion() string {
 // warnOfRepeated tells of keys that stand twice in what Kustomize read and took with their last values.
 func (r *repository) warnOfRepeated() {
 	for _, name := range slices.Sorted(maps.Keys(r.texts)) {
-		file := strings.TrimPrefix(name, "/")
+		file := r.shown(name)
 		if isKustomization(name) {
 			document := nodesOf(r.texts[name])
 			warnOfRepeated(file, append(repeatedIn(document, nil), repeatedInline(document)...))
@@ -148,7 +161,7 @@ func (r *repository) repeated() []detail {
 	for _, name := range slices.Sorted(maps.Keys(r.texts)) {
 		for _, doc := range newDocuments(0).split(string(r.texts[name])) {
 			if len(doc.repeated) > 0 {
-				file := strings.TrimPrefix(name, "/")
+				file := r.shown(name)
 				text := fmt.Sprintf("%s, document %d: %s.", file, doc.number, inOneLine(doc.repeated))
 				all = append(all, detail{File: file, Line: doc.repeated[0].line, Message: text})
 			}
@@ -167,7 +180,7 @@ func (r *repository) relative(text string) string {
 		top, _, _ := strings.Cut(strings.TrimPrefix(name, "/"), "/")
 		tops[top] = true
 	}
-	return absolutePath.ReplaceAllStringFunc(oneLine(text), func(found string) string {
+	return absolutePath.ReplaceAllStringFunc(r.named(oneLine(text)), func(found string) string {
 		if top := found[2:]; tops[top] {
 			return found[:1] + top
 		}
@@ -185,9 +198,35 @@ type repository struct {
 	texts  map[string][]byte
 	// Whose text is read, and whose is content of a ConfigMap or Secret.
 	read, content map[string]bool
-	first         string
-	refused       *failure
-	broken        error
+	// Kustomizations with folders in the place of URLs, as Kustomize gets them.
+	rewritten map[string][]byte
+	// What of other repositories is referred to, by folder, and what of that is not there.
+	bases   map[string]*remoteBase
+	missing []remoteBase
+	// What stands for a chart, by file, and the charts that are not there.
+	inflations map[string]*inflation
+	charts     []dependencyRef
+	// Of kustomizations, by their folders: where what their charts render to lands.
+	namespaces map[string]string
+	request    *request
+	first      string
+	refused    *failure
+	broken     error
+}
+
+// failed is what went wrong while files were read.
+func (r *repository) failed() error {
+	switch {
+	case r.broken != nil:
+		return r.broken
+	case r.refused != nil:
+		return r.refused
+	case len(r.missing) > 0:
+		return r.lacking()
+	case len(r.charts) > 0:
+		return r.lackingCharts()
+	}
+	return nil
 }
 
 func (r *repository) ask(operation, name string) (answer, [][]byte) {
@@ -238,8 +277,14 @@ func (r *repository) CleanedAbs(name string) (filesys.ConfirmedDir, string, erro
 
 func (r *repository) ReadFile(name string) ([]byte, error) {
 	name = path.Clean("/" + name)
+	if text, known := r.rewritten[name]; known {
+		return text, nil
+	}
 	if text, known := r.texts[name]; known {
 		return text, nil
+	}
+	if inflation := r.inflations[name]; inflation != nil {
+		return r.inflate(name, inflation)
 	}
 	if r.typeOf(name) != "file" {
 		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
@@ -249,7 +294,7 @@ func (r *repository) ReadFile(name string) ([]byte, error) {
 		return nil, &fs.PathError{Op: "read", Path: name, Err: fs.ErrInvalid}
 	}
 	if isPointer(blobs[0]) {
-		r.refused = pointerFailure(strings.TrimPrefix(name, "/"))
+		r.refused = pointerFailure(r.shown(name))
 		return nil, r.refused
 	}
 	r.texts[name] = blobs[0]
@@ -257,16 +302,49 @@ func (r *repository) ReadFile(name string) ([]byte, error) {
 		if r.first == "" {
 			r.first = path.Base(name)
 		}
-		if err := r.inspect(name, blobs[0]); err != nil {
-			r.refused = err
-			return nil, err
+		text, failed := r.withBases(name, blobs[0])
+		if failed == nil {
+			failed = r.inspect(name, blobs[0])
 		}
+		if failed == nil {
+			text, failed = r.withCharts(name, text)
+		}
+		if failed != nil {
+			r.refused = failed
+			return nil, failed
+		}
+		r.rewritten[name] = text
+		return text, nil
 	}
 	return blobs[0], nil
 }
 
+// inflate renders what stands for a chart.
+func (r *repository) inflate(name string, c *inflation) ([]byte, error) {
+	text, err := r.inflated(c)
+	if err != nil {
+		var known *failure
+		switch {
+		case isBroken(err):
+			r.broken = err
+		case errors.As(err, &known):
+			// What a chart of a kustomization depends on has to be in it, as Helm wants it of who renders.
+			named := *known
+			named.Message, named.Fetch = r.named(known.Message), nil
+			r.refused = &named
+		default:
+			r.refused = fail("RenderFailed", "The chart %s, which %s inflates, cannot be rendered: %s", c.Name, r.shown(c.name), sentence(r.named(err.Error())))
+		}
+		return nil, err
+	}
+	r.rewritten[name] = text
+	return text, nil
+}
+
+var kustomizationNames = []string{"kustomization.yaml", "kustomization.yml", "Kustomization"}
+
 func isKustomization(name string) bool {
-	return slices.Contains([]string{"kustomization.yaml", "kustomization.yml", "Kustomization"}, path.Base(name))
+	return slices.Contains(kustomizationNames, path.Base(name))
 }
 
 func (r *repository) rootFile() string {
@@ -276,7 +354,7 @@ func (r *repository) rootFile() string {
 	return r.first
 }
 
-var remote = regexp.MustCompile(`://|^git::|^[\w.-]+@[\w.-]+:|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)+(:\d+)?/[^/]+/[^/]+`)
+var remote = regexp.MustCompile(`://|^git::|^(?i:github\.com):|^[\w.-]+@[\w.-]+:|\?(ref|version|timeout|submodules)=|^[\w-]+(\.[\w-]+)+(:\d+)?/[^/]+/[^/]+`)
 
 // patchFile is an entry of patches, patchesJson6902 or replacements.
 type patchFile struct{ Path string }
@@ -294,12 +372,18 @@ type kustomization struct {
 	Patches, PatchesJSON6902, Replacements                                                   []patchFile
 	ConfigMapGenerator, SecretGenerator                                                      []generator
 	OpenAPI                                                                                  map[string]string
-	HelmCharts, HelmChartInflationGenerator                                                  []any
+	HelmChartInflationGenerator                                                              []any
+	Namespace                                                                                string
 }
 
-// references are the paths or addresses in a kustomization of what is read, as YAML or JSON.
-func (k *kustomization) references() []string {
-	all := slices.Concat(k.Resources, k.Bases, k.Components, k.Configurations, k.Crds, k.Generators, k.Transformers, k.Validators)
+// directories are the paths or addresses in a kustomization of what may be a kustomization, too.
+func (k *kustomization) directories() []string {
+	return slices.Concat(k.Resources, k.Bases, k.Components, k.Generators, k.Transformers, k.Validators)
+}
+
+// files are those of what is read as YAML or JSON, and is a file.
+func (k *kustomization) files() []string {
+	all := slices.Concat(k.Configurations, k.Crds)
 	for _, entry := range k.PatchesStrategicMerge {
 		if !isInline(entry) {
 			all = append(all, entry)
@@ -338,20 +422,34 @@ func (r *repository) inspect(name string, text []byte) *failure {
 	if yaml.Unmarshal(text, &k) != nil {
 		return nil // Kustomize says what is wrong with it
 	}
-	file := strings.TrimPrefix(name, "/")
-	if len(k.HelmCharts)+len(k.HelmChartInflationGenerator) > 0 {
-		return fail("KustomizationInvalid", "%s inflates Helm charts, which would need the helm program and the network. Render the chart by an Application of its own.", file).at(file, 0)
+	file := r.shown(name)
+	if len(k.HelmChartInflationGenerator) > 0 {
+		return fail("KustomizationInvalid", "%s has helmChartInflationGenerator, which Kustomize has given up. Write helmCharts.", file).at(file, 0)
 	}
-	for _, entry := range k.references() {
+	for _, entry := range slices.Concat(k.directories(), k.files()) {
 		r.read[path.Join(path.Dir(name), entry)] = true
 	}
 	for _, entry := range k.contents() {
 		r.content[path.Join(path.Dir(name), entry)] = true
 	}
-	for _, entry := range slices.Concat(k.references(), k.contents()) {
-		if !strings.Contains(entry, "\n") && remote.MatchString(entry) && !r.Exists(path.Join(path.Dir(name), entry)) {
-			return fail("RemoteBaseUnsupported", "%s refers to %s, which is outside this Git repository; nothing remote is fetched. Copy it into the repository.", file, entry).at(file, 0)
+	for _, entry := range k.directories() {
+		if r.isOutside(name, entry) && (parseBase(entry) == nil || isRemoteFile(entry)) {
+			return outsideFailure(file, entry)
+		}
+	}
+	for _, entry := range slices.Concat(k.files(), k.contents()) {
+		if r.isOutside(name, entry) {
+			return outsideFailure(file, entry)
+		}
+	}
+	for _, entry := range slices.Concat(k.directories(), k.files(), k.contents()) {
+		if failed := r.refuseEscape(name, entry); failed != nil && !r.isOutside(name, entry) {
+			return failed
 		}
 	}
 	return nil
+}
+
+func outsideFailure(file, entry string) *failure {
+	return fail("RemoteBaseUnsupported", "%s refers to %s, which is outside this Git repository; of other places directories of Git repositories are fetched, as resources or components, and nothing else. Copy it into the repository.", file, entry).at(file, 0)
 }

@@ -182,7 +182,7 @@ func (r *redaction) apply(text string) string {
 // template stands at the end of Helm's messages, so the middle is left out.
 func (r *redaction) applyTo(f *failure) *failure {
 	const maxDetails = 200
-	told := &failure{Reason: f.Reason, Message: shorten(r.apply(f.Message)), Fetch: f.Fetch}
+	told := &failure{Reason: f.Reason, Message: shorten(r.apply(f.Message)), Fetch: f.Fetch, Bases: f.Bases}
 	for i, d := range f.Details {
 		if i == maxDetails {
 			break

@@ -53,7 +53,7 @@ export const RENDER_REASONS = {
   ),
   KustomizationInvalid: person('The kustomization cannot be built.', 'Correct what the message names.'),
   RemoteBaseUnsupported: person(
-    'The kustomization asks for something outside the repository.',
+    'The kustomization asks for something outside the repository that is no directory of another Git repository.',
     'Copy it into the repository.',
   ),
   ManifestInvalid: person(

@@ -5,6 +5,7 @@ import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
+import { areBasesPinned } from '../../record/base-pins.ts';
 import { arePinned } from '../../record/chart-pins.ts';
 import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { cameTo, stillWaiting, withAsk } from '../../record/waiting.ts';
@@ -22,7 +23,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
   try {
     if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
-    if (isSeen) await noteCharts(run, wanted);
+    if (isSeen) await notePinned(run, wanted);
     const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
     if (isSeen) {
       noteMove(run, wanted);
@@ -42,6 +43,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
 
 function find(run: Run, { memory }: TargetState): Promise<Wanted> {
   const { application, target, values, context, parts, request, underWay, isOneOfSeveral } = run;
+  const pinned = context.store.pinnedFor(target.application);
   return parts.wanted.find(
     {
       key: applicationKey(application),
@@ -49,7 +51,8 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       target,
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
-      pins: context.store.chartsOf(target.application),
+      pins: pinned.charts,
+      basePins: pinned.bases,
       ...takenOver(run),
       settled: settledIn(run),
       lookNow: questionOf(request),
@@ -113,11 +116,13 @@ function noteAsked({ parts, target, context, underWay: { asked } }: Run, { candi
   if (others.some((other) => stillWaiting(other).some((one) => one.asked === asked))) store.changed(record);
 }
 
-/** A candidate that is new is accepted with its charts; one that was rendered without them before gets them by itself. */
-async function noteCharts({ target, context: { store, signal } }: Run, wanted: Wanted): Promise<void> {
-  const { charts = [] } = wanted.candidate;
-  if (wanted.manifests !== undefined || arePinned(store.chartsOf(target.application), charts)) return;
-  await store.noteCharts(target.application, charts, signal);
+/** A candidate that is new is accepted with what was fetched for it; one that is known already gets that by itself. */
+async function notePinned({ target, context: { store, signal } }: Run, wanted: Wanted): Promise<void> {
+  const { charts = [], bases = [] } = wanted.candidate;
+  const known = store.pinnedFor(target.application);
+  const areKnown = arePinned(known.charts, charts) && areBasesPinned(known.bases, bases);
+  if (wanted.manifests !== undefined || areKnown) return;
+  await store.notePinned(target.application, { charts, bases }, signal);
 }
 
 /** What runs is what is wanted, at another commit perhaps. */

@@ -1,0 +1,222 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { archiveOf } from '../../test/harness/archive.ts';
+import { MemoryTree } from '../../test/harness/memory-tree.ts';
+import { configMap, data, failure, names, request, TestRenderer } from '../../test/harness/render.ts';
+import { sha256 } from '../manifest/digest.ts';
+import { MissingBases, MissingCharts, TreeWithBases, TreeWithFiles } from './renderer.ts';
+
+const engine = new TestRenderer();
+
+const redis = {
+  'Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 1.2.3\n',
+  'values.yaml': 'size: 1\ncolor: red\nnested: {a: 1, b: 2}\n',
+  'templates/a.yaml': `apiVersion: v1
+kind: ConfigMap
+metadata: {name: "{{ .Release.Name }}-redis"}
+data:
+  values: {{ toJson .Values | quote }}
+  namespace: {{ .Release.Namespace }}
+  serves: {{ .Capabilities.APIVersions.Has "x.dev/v1" | quote }}
+  kube: {{ .Capabilities.KubeVersion.Version }}
+`,
+  'templates/hook.yaml': `apiVersion: batch/v1
+kind: Job
+metadata: {name: "{{ .Release.Name }}-migrate", annotations: {helm.sh/hook: pre-install}}
+`,
+  'templates/test.yaml': `apiVersion: v1
+kind: Pod
+metadata: {name: "{{ .Release.Name }}-test", annotations: {helm.sh/hook: test}}
+`,
+  'crds/c.yaml':
+    'apiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nmetadata: {name: cs.x.dev}\nspec: {group: x.dev, scope: Cluster, names: {kind: C}}\n',
+};
+
+function at(folder: string, files: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(files).map(([path, text]) => [`${folder}/${path}`, text]));
+}
+
+const local = (entry: string, more = '') => ({
+  ...at('web/charts/redis', redis),
+  'web/kustomization.yaml': `${more}helmCharts:\n- {name: redis, releaseName: web, ${entry}}\n`,
+});
+
+async function valuesOf(entry: string, more: Record<string, string> = {}) {
+  return JSON.parse(data(await engine.render({ ...local(entry), ...more }), 'web-redis').values ?? '');
+}
+
+describe('helmCharts of a kustomization', () => {
+  test('are rendered from chartHome, with hooks, without tests, and with CRDs where they are wanted', async () => {
+    const rendered = await engine.render(local('namespace: cache', 'namePrefix: x-\n'));
+    assert.deepEqual(names(rendered.objects), ['x-web-redis']);
+    assert.deepEqual(names(rendered.hooks), ['x-web-migrate']);
+    assert.deepEqual(rendered.hooks[0]?.hook?.events, ['pre-install']);
+    assert.equal(rendered.objects[0]?.namespace, 'cache');
+    assert.doesNotMatch(rendered.objects[0]?.text ?? '', /internal\.|helm-generated/);
+    assert.equal(data(rendered, 'x-web-redis').namespace, 'cache');
+    const all = await engine.render(local('includeCRDs: true, skipHooks: true'));
+    assert.deepEqual(names(all.objects), ['cs.x.dev', 'web-redis']);
+    assert.deepEqual(all.hooks, []);
+  });
+
+  test('have their values as Kustomize merges them', async () => {
+    const file = { 'web/own.yaml': 'size: 5\nnested: {a: 7}\n', 'web/more.yaml': 'color: blue\n' };
+    const all = { size: 1, color: 'red', nested: { a: 1, b: 2 } };
+    assert.deepEqual(await valuesOf(''), all);
+    assert.deepEqual(await valuesOf('valuesFile: own.yaml', file), {
+      ...all,
+      size: 5,
+      nested: { a: 7, b: 2 },
+    });
+    const inline = 'valuesInline: {size: 9, nested: {a: 8}}';
+    assert.deepEqual(await valuesOf(inline), { ...all, size: 9, nested: { a: 8, b: 2 } });
+    assert.deepEqual(await valuesOf(`valuesFile: own.yaml, ${inline}, valuesMerge: merge`, file), {
+      ...all,
+      size: 5,
+      nested: { a: 7, b: 2 },
+    });
+    assert.deepEqual(
+      await valuesOf(`valuesFile: own.yaml, valuesInline: {color: green}, valuesMerge: replace`, file),
+      { ...all, color: 'green' },
+    );
+    assert.deepEqual(await valuesOf(`additionalValuesFiles: [own.yaml, more.yaml], ${inline}`, file), {
+      size: 5,
+      color: 'blue',
+      nested: { a: 7, b: 2 },
+    });
+  });
+
+  test('land where the kustomization does that they are in, or one above it', async () => {
+    const base = {
+      ...at('base/charts/redis', redis),
+      'base/kustomization.yaml': 'helmCharts: [{name: redis, releaseName: web}]\n',
+    };
+    const overlay = (text: string) => ({
+      ...base,
+      'web/kustomization.yaml': `resources: [../base]\n${text}`,
+    });
+    for (const [text, expected] of [
+      ['namespace: above\n', 'above'],
+      ['', 'shop'],
+    ] as const) {
+      const rendered = await engine.render(overlay(text));
+      assert.equal(data(rendered, 'web-redis').namespace, expected);
+      assert.equal(rendered.objects[0]?.namespace, expected);
+    }
+  });
+
+  test('see the cluster, and what their entry says of it', async () => {
+    const seen = async (entry: string) => {
+      const { serves, kube } = data(await engine.render(local(entry)), 'web-redis');
+      return [serves, kube];
+    };
+    assert.deepEqual(await seen(''), ['false', 'v1.37.2']);
+    assert.deepEqual(await seen('apiVersions: [x.dev/v1], kubeVersion: "1.30"'), ['true', 'v1.30']);
+  });
+
+  test('are named by a template, and never by chance', async () => {
+    const entry = '{name: redis, nameTemplate: "{{ printf `a-%s` `b` }}"}';
+    const files = local('');
+    const rendered = await engine.render({ ...files, 'web/kustomization.yaml': `helmCharts: [${entry}]\n` });
+    assert.deepEqual(names(rendered.objects), ['a-b-redis']);
+    const text = 'helmCharts: [{name: redis}]\n';
+    const error = await failure(
+      engine.render({ ...files, 'web/kustomization.yaml': text }),
+      'KustomizationInvalid',
+    );
+    assert.match(error.message, /^web\/kustomization\.yaml inflates the chart redis without a releaseName/);
+  });
+
+  test('that are not in the repository are told, and rendered once they are there', async () => {
+    for (const [version, wanted] of [
+      ['version: 1.2.3, ', { version: '1.2.3' }],
+      ['version: ^1.0.0, ', { version: '^1.0.0', isRange: true }],
+      ['', { version: '*', isRange: true }],
+    ] as const) {
+      const tree = new MemoryTree({
+        'web/kustomization.yaml': `helmCharts:\n- {name: redis, releaseName: web, ${version}repo: "https://charts.dev/x"}\n`,
+      });
+      const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
+      assert.ok(error instanceof MissingCharts);
+      const [{ file = '', ...chart } = { file: '' }] = error.charts;
+      assert.deepEqual(chart, { name: 'redis', repository: 'https://charts.dev/x', ...wanted });
+      const packed = archiveOf(at('redis', redis));
+      const archive = { digest: sha256(packed.toString('base64')), data: packed };
+      const rendered = await engine.renderer.render(
+        new TreeWithFiles(tree, new Map([[file, archive]])),
+        request('web'),
+      );
+      assert.deepEqual(names(rendered.objects), ['web-redis']);
+    }
+  });
+
+  test('may be those of a base in another repository', async () => {
+    const tree = new MemoryTree({ 'web/kustomization.yaml': 'resources: ["https://git.dev/x/a"]\n' });
+    const error = await failure(engine.renderer.render(tree, request('web')), 'RemoteBaseUnsupported');
+    assert.ok(error instanceof MissingBases);
+    const other = new MemoryTree({
+      ...at('charts/redis', redis),
+      'kustomization.yaml': 'helmCharts: [{name: redis, releaseName: web, valuesInline: {size: 4}}]\n',
+    });
+    const bases = new Map(error.bases.map(({ folder }) => [folder, other]));
+    const rendered = await engine.renderer.render(new TreeWithBases(tree, bases), request('web'));
+    assert.equal(JSON.parse(data(rendered, 'web-redis').values ?? '').size, 4);
+  });
+
+  test('that cannot be rendered say why, and where', async () => {
+    for (const [entry, expected, reason = 'KustomizationInvalid'] of [
+      ['repo: "http://charts.dev"', /is neither https:\/\/ nor oci:\/\//, undefined],
+      ['valuesMerge: other', /valuesMerge "other"/, undefined],
+      ['valuesFile: gone.yaml', /There is no web\/gone\.yaml, a values file of the chart redis/, undefined],
+      ['valuesFile: ../values.yaml', /not in or below the folder/, undefined],
+      ['valuesFile: "https://x.dev/v.yaml"', /refers to https:\/\/x\.dev\/v\.yaml/, 'RemoteBaseUnsupported'],
+      ['devel: true', /devel, which is not supported/, undefined],
+      [
+        'valueInline: {a: 1}',
+        /helmCharts of web\/kustomization\.yaml cannot be read: .*valueInline/,
+        undefined,
+      ],
+      ['version: latest, repo: "https://charts.dev"', /the version "latest", which is none/, undefined],
+    ] as const) {
+      const files = local(entry);
+      const all = entry.includes('repo:')
+        ? { 'web/kustomization.yaml': files['web/kustomization.yaml'] ?? '' }
+        : files;
+      const error = await failure(engine.render(all), reason);
+      assert.match(error.message, expected);
+      assert.equal(error.details[0]?.file, 'web/kustomization.yaml');
+    }
+    const broken = { ...local(''), 'web/charts/redis/templates/b.yaml': '{{ fail "no such luck" }}' };
+    const error = await failure(engine.render(broken), 'RenderFailed');
+    assert.match(error.message, /no such luck/);
+    assert.match(error.message, /web\/charts\/redis\/templates\/b\.yaml/);
+  });
+
+  test('S6: chartHome leads out of no repository', async () => {
+    const files = local('', 'helmGlobals: {chartHome: ../../../etc}\n');
+    const away = { ...files, 'web/a.yaml': configMap('a', 'x') };
+    await failure(engine.render(away), 'KustomizationInvalid');
+  });
+
+  test('may render to nothing', async () => {
+    const rendered = await engine.render({
+      ...at('web/charts/none', {
+        'Chart.yaml': 'apiVersion: v2\nname: none\nversion: 1.0.0\n',
+        'values.yaml': '# nothing\n',
+        'templates/a.yaml': '{{- if .Values.on }}x{{ end }}\n',
+      }),
+      'web/kustomization.yaml':
+        'resources: [a.yaml]\nhelmCharts: [{name: none, releaseName: web, valuesInline: {on: false}}]\n',
+      'web/a.yaml': configMap('a', 'x'),
+    });
+    assert.deepEqual(names(rendered.objects), ['a']);
+  });
+
+  test('is rendered again only when a file that it read changed', async () => {
+    const tree = new MemoryTree({ ...local(''), 'web/readme.md': 'one' });
+    const first = await engine.renderer.render(tree, request('web'));
+    assert.equal(await engine.renderer.render(tree.with({ 'web/readme.md': 'two' }), request('web')), first);
+    const changed = tree.with({ 'web/charts/redis/values.yaml': 'size: 3\n' });
+    assert.notEqual((await engine.renderer.render(changed, request('web'))).inputs, first.inputs);
+  });
+});
