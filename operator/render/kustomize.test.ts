@@ -97,6 +97,17 @@ describe('Kustomize', () => {
     );
   });
 
+  test('S9: no more than 200 directories of other repositories are asked for, nor by a URL without end', async () => {
+    const many = Array.from({ length: 100_000 }, (_, index) => `- https://git.dev/x/y${index}\n`).join('');
+    const error = await failure(
+      engine.render({ 'web/kustomization.yaml': `resources:\n${many}` }),
+      'KustomizationInvalid',
+    );
+    assert.match(error.message, /more than 200 directories of other repositories/);
+    const long = `resources: ["https://git.dev/x/${'y'.repeat(3_000)}"]\n`;
+    await failure(engine.render({ 'web/kustomization.yaml': long }), 'RemoteBaseUnsupported');
+  });
+
   test('renders what other repositories have as if it were in its own', async () => {
     const overlay =
       'namePrefix: x-\nresources: ["https://git.dev/x/a//deep/web?ref=v1"]\ncomponents: ["https://git.dev/x/b"]\npatches: [{target: {name: a}, patch: \'[{"op": "add", "path": "/data/patched", "value": "yes"}]\'}]\n';

@@ -21,6 +21,12 @@ import (
 // has such a path: Git takes no file that is called so.
 const basesFolder = "/.git/bases/"
 
+// No more of what others have is told at once; the parent fetches less than that.
+const mostRemote = 200
+
+// longestURL is how many bytes the URL of a repository may have.
+const longestURL = 2048
+
 // remoteBase is a directory of another Git repository that a kustomization refers to.
 type remoteBase struct {
 	// As the kustomization has it.
@@ -50,7 +56,7 @@ var (
 // parseBase reads an entry as Kustomize does that names a directory of a Git repository: nil where it is none. What
 // it names over HTTPS with the ending of a manifest is a file.
 func parseBase(entry string) *remoteBase {
-	if strings.ContainsAny(entry, "\n\r\t ") || path.IsAbs(entry) {
+	if len(entry) > longestURL || strings.ContainsAny(entry, "\n\r\t ") || path.IsAbs(entry) {
 		return nil
 	}
 	text, query, _ := strings.Cut(entry, "?")
@@ -189,6 +195,9 @@ func (r *repository) withBases(name string, text []byte) ([]byte, *failure) {
 
 func (r *repository) replaceBases(name string, entries []any) (replaced bool, failed *failure) {
 	for i, each := range entries {
+		if len(r.missing) > mostRemote {
+			return false, r.invalid(name, "%s and what it refers to need more than %d directories of other repositories. Copy some of them into the repository.", r.shown(name), mostRemote)
+		}
 		entry, isText := each.(string)
 		if !isText || !r.isOutside(name, entry) {
 			continue
