@@ -33,6 +33,8 @@ export interface VersionThere {
   readonly wanted: string;
   /** Undefined: what runs there is no chart, or nothing is known to run. */
   readonly runs: string | undefined;
+  /** What its policy wanted of it when it entered is not decided, or it failed at that. */
+  readonly verify?: 'UnderWay' | 'Failed';
   /** One that would do waits to enter there. */
   readonly waits?: string;
 }

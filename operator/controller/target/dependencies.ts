@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { Dependency, VersionThere } from '../../promote/gate.ts';
 import { parseRange, parseVersion } from '../../source/semver.ts';
-import { candidateKey } from '../record/record.ts';
+import { candidateKey, type Deployment } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 
 /** Reads an Application by namespace and name; undefined where there is none. */
@@ -35,7 +35,7 @@ export function dependenciesIn(
     const state = stateIn(environment, lookup(namespace, name));
     if (state !== 'Ready' || version === undefined) return { application, state };
     const there = versionIn(environment, application, version, store);
-    return isInRange(there.runs, version)
+    return isInRange(there.runs, version) && there.verify === undefined
       ? { application, state }
       : { application, state: 'OtherVersion', version: there };
   });
@@ -60,7 +60,19 @@ function versionIn(
           .filter((one) => waitingKeys.has(candidateKey(one)))
           .map(({ chart }) => versionOf(chart))
           .find((version) => isInRange(version, wanted));
-  return { wanted, runs, ...(waits === undefined ? {} : { waits }) };
+  return {
+    wanted,
+    runs,
+    ...(isInRange(runs, wanted) ? unverified(deployment) : {}),
+    ...(waits === undefined ? {} : { waits }),
+  };
+}
+
+/** What is gone back from when it fails does not run yet, as far as others depend on it. */
+function unverified(deployment: Deployment | undefined): Pick<VersionThere, 'verify'> {
+  const { verify } = deployment ?? {};
+  if (verify === undefined || verify.outcome === 'Passed') return {};
+  return { verify: verify.outcome ?? 'UnderWay' };
 }
 
 /** A chart's name and version are told together; longer ones are none. */

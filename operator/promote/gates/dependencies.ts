@@ -37,15 +37,24 @@ function blockedBy({ application, state, version }: Dependency, environment: str
 function otherVersion(
   application: string,
   where: string,
-  { wanted, runs, waits }: VersionThere = { wanted: '*', runs: undefined },
+  { wanted, runs, verify, waits }: VersionThere = { wanted: '*', runs: undefined },
 ): BlockedBy {
   const is = runs === undefined ? 'no chart with a version' : `version ${cut(runs)} of its chart`;
   const comes = waits === undefined ? '' : `, and ${cut(waits)} waits to enter there`;
+  const its = { reason: 'DependencyVersion', remedy: 'Resource', standing: 'Waiting' } as const;
+  if (verify === 'UnderWay')
+    return {
+      ...its,
+      message: `Application ${application} verifies ${is}${where}, which spec.dependsOn wants (${cut(wanted)}): it goes on when that has passed.`,
+    };
+  if (verify === 'Failed')
+    return {
+      ...its,
+      message: `Application ${application} runs ${is}${where}, which spec.dependsOn wants (${cut(wanted)}), and which failed when it was verified${comes}: it goes on when another one has passed.`,
+    };
   return {
-    reason: 'DependencyVersion',
+    ...its,
     message: `Application ${application} runs ${is}${where}, and spec.dependsOn wants ${cut(wanted)}${comes}: it goes on when that runs there.`,
-    remedy: 'Resource',
-    standing: 'Waiting',
   };
 }
 
