@@ -58,7 +58,7 @@ test('an environment is in the stage that has it, after those of the stage befor
   assert.deepEqual(governanceIn(web, 'other', [WEB]), { is: 'InNoStage', policy: 'web' });
 });
 
-test('a soak is asked for of the stage before, which knows the longest that any stage after it wants', () => {
+test('a soak is asked for of the stage before, which knows the longest that any stage after it wants that the Application has', () => {
   const stages = [
     { name: 'staging', environments: ['staging'] },
     { name: 'prod', after: ['staging'], environments: ['eu'], gates: { soak: '30m' } },
@@ -68,8 +68,17 @@ test('a soak is asked for of the stage before, which knows the longest that any 
   const web = application([{ name: 'staging' }, { name: 'eu' }]);
   const prod = governanceIn(web, 'eu', [soaking]);
   assert.equal(prod.is === 'InStage' && prod.after?.soakMs, 1_800_000);
-  const staging = governanceIn(web, 'staging', [soaking]);
-  assert.equal(staging.is === 'InStage' && staging.soakedMs, 5_400_000);
+  const soakedIn = (of: Parameters<typeof governanceIn>[0]) => {
+    const staging = governanceIn(of, 'staging', [soaking]);
+    assert.ok(staging.is === 'InStage');
+    return [staging.isFollowed, staging.soakedMs];
+  };
+  assert.deepEqual(soakedIn(web), [true, 1_800_000], 'nothing waits in us, which it does not have');
+  const both = application([{ name: 'staging' }, { name: 'eu' }, { name: 'us' }]);
+  assert.deepEqual(soakedIn(both), [true, 5_400_000]);
+  assert.deepEqual(soakedIn(application([{ name: 'staging' }])), [false, undefined]);
+  const own = application([{ name: 'staging' }, { name: 'eu' }, { name: 'us', ref: { branch: 'us' } }]);
+  assert.deepEqual(soakedIn(own), [true, 1_800_000], 'us follows its own ref, and is promoted nothing');
 });
 
 test('in a Sequential stage each environment comes behind the one before it that the Application has', () => {

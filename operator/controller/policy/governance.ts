@@ -49,6 +49,9 @@ export function governanceIn(
   const line = promotedIn(application, stage);
   const demandOf = (one: PolicyStage, names: readonly string[] = promotedIn(application, one)) =>
     demandIn(names, gatesIn);
+  // One that the Application has no environment of waits for nothing.
+  const entered = stages.filter((one) => promotedIn(application, one).length > 0);
+  const followed = followedBy(stage, entered, demandOf);
   return Object.freeze({
     is: 'InStage',
     policy: name,
@@ -65,7 +68,7 @@ export function governanceIn(
             ...askedBefore(stage, demandOf(stage, fromOn(environment, stage, line))),
           },
         }),
-    ...withVerify(verify, inLine(environment, stage, line, followedBy(stage, stages, demandOf))),
+    ...withVerify(verify, inLine(environment, stage, line, followed)),
   });
 }
 
