@@ -197,7 +197,7 @@ function demandedBy({ after, gates }: InStage): string {
   return demandedMs <= ofStageMs ? '' : `, as Environments of that demand themselves (spec.gates.soak)`;
 }
 
-/** So long what soaked, or was checked, stays for those that are to get it then, who are woken at the same moment. */
+/** So long what soaked, or was checked, stays at least for those that are to get it then, who are woken at the same moment. */
 export const ENTER_MS = 10_000;
 /** What a person has to know first of what did not pass: that it failed, then what is in the way, then what takes time. */
 function worstOf(evidence: readonly Evidence[]): Evidence | undefined {
@@ -235,6 +235,28 @@ export function staysOn({
     remedy: 'Time',
     standing: 'Waiting',
     ...(until === undefined ? {} : { clearsAt: until }),
+  };
+}
+
+/** The same while it has soaked, and those who wait for it could not take it yet. */
+export function staysOnSoaked({
+  policy,
+  environment,
+  environments,
+  until,
+}: {
+  policy: string;
+  environment: string;
+  environments: readonly string[];
+  until: Date;
+}): BlockedBy {
+  const those = environments.length > 3 ? [...environments.slice(0, 2), 'others'] : environments;
+  return {
+    reason: 'Soak',
+    message: `Environment ${environment} stays on what has soaked there until PromotionPolicy ${policy} and the clock let it into ${listed(those)}: what is newer would not have soaked by then.`,
+    remedy: 'Time',
+    standing: 'Waiting',
+    clearsAt: until,
   };
 }
 

@@ -58,6 +58,8 @@ export interface Begun {
   readonly by: Command | undefined;
   readonly isBack: boolean;
   readonly governance: Governance;
+  /** Of all. */
+  readonly governances: ReadonlyMap<Environment, Governance>;
   /** What ran before, and what there was against it. */
   readonly before: Readonly<TargetRecord>;
   /** The records of all. */
@@ -116,9 +118,15 @@ export class StagedModel {
   #now = 0;
   #ledUntil = 0;
 
-  /** @param everyMs it also looks at all of them again and again after so long */
-  constructor(year: StagedYear, everyMs = Number.POSITIVE_INFINITY) {
+  readonly #policies: typeof POLICIES;
+
+  /**
+   * @param everyMs it also looks at all of them again and again after so long
+   * @param policies what there is in turn
+   */
+  constructor(year: StagedYear, everyMs = Number.POSITIVE_INFINITY, policies = POLICIES) {
     this.#year = year;
+    this.#policies = policies;
     this.#everyMs = everyMs;
     this.#commits = [...year.commits];
     this.#doings = Map.groupBy(year.doings, ({ at }) => at);
@@ -189,7 +197,7 @@ export class StagedModel {
     this.#known = known;
     const policy = this.#year.policies.findLast(({ at }) => at <= now);
     if (policy?.at === now || this.#governances.size === 0) {
-      const policies = POLICIES[policy?.which ?? 0] ?? [];
+      const policies = this.#policies[policy?.which ?? 0] ?? [];
       this.#gates = OWN_GATES[policy?.which ?? 0] ?? {};
       const gatesIn = (name: string) =>
         ENVIRONMENTS.flatMap((one) => (one === name ? this.#gates[one] : undefined) ?? []).at(0);
@@ -496,6 +504,7 @@ export class StagedModel {
       by,
       isBack: way === 'Back',
       governance,
+      governances: this.#governances,
       before,
       records,
     });
@@ -524,16 +533,10 @@ export class StagedModel {
             (this.#said.get(digest) ?? []).filter(({ uid }) => !this.#used.has(uid)),
         },
         lookup: () => undefined,
-        specifiedTargets: () => [],
+        specifiedTargets: () => ENVIRONMENTS.map((one) => this.#target(one)),
       },
       application: { metadata, spec },
-      target: {
-        ...identityOf(environment),
-        governance: this.#governance(environment),
-        gates: this.#gates[environment] ?? {},
-        freezes: [],
-        settings: { mode: 'Automatic', timeoutMs: TIMEOUT_MS },
-      },
+      target: this.#target(environment),
       context: {
         record,
         store,
@@ -543,6 +546,16 @@ export class StagedModel {
       },
       underWay: { asked: askedFor(this.#newest()) },
     } as unknown as Run;
+  }
+
+  #target(environment: Environment) {
+    return {
+      ...identityOf(environment),
+      governance: this.#governance(environment),
+      gates: this.#gates[environment] ?? {},
+      freezes: [],
+      settings: { mode: 'Automatic', timeoutMs: TIMEOUT_MS },
+    };
   }
 
   /** What is applied there, of which one object stands for all. */

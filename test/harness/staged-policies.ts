@@ -56,6 +56,12 @@ export const POLICIES: readonly (readonly PromotionPolicy[])[] = [
   [TREE, policy('other', [STAGING])],
 ];
 
+/** A soak as long as a day or two in two environments, and a window of seven hours. */
+export function longSoak(soak: '12h' | '24h' | '48h'): readonly PromotionPolicy[] {
+  const staging = { name: 'staging', environments: ['staging', 'partner'] };
+  return [policy('standard', [staging, { ...PROD, gates: { soak, windows: [WINDOW] } }])];
+}
+
 /** What Environments demand themselves meanwhile. */
 export const OWN_GATES: readonly Partial<Record<Environment, Gates>>[] = [
   { us: { soak: '1h' } },

@@ -191,7 +191,7 @@ const targetSchema = z.object({
   deployment: deploymentSchema.exactOptional(),
   ended: z.array(deploymentSchema),
   lastId: count.exactOptional(),
-  pending: z.object({ id: digest, digest }).exactOptional(),
+  pending: z.object({ id: digest, digest, generation: count.exactOptional() }).exactOptional(),
   waiting: z.array(waitingSchema).exactOptional(),
   asks: z.array(z.object({ asked: hex, digest })).exactOptional(),
   soak: z
@@ -264,9 +264,14 @@ export function writtenTarget(record: TargetRecord): unknown {
     ...asItIs,
     ...(deployment === undefined ? {} : { deployment: writtenDeployment(deployment) }),
     ended: ended.map(writtenDeployment),
-    ...(pending === undefined ? {} : { pending: { id: pending.id, digest: pending.digest } }),
+    ...(pending === undefined ? {} : { pending: writtenPending(pending) }),
     applied: [...applied.values()],
   };
+}
+
+/** A whole candidate serves as what waits, too. */
+function writtenPending({ id, digest, generation }: NonNullable<TargetRecord['pending']>) {
+  return { id, digest, ...(generation === undefined ? {} : { generation }) };
 }
 
 /** A whole candidate serves as what is deployed, too; its Application's record has the rest. */

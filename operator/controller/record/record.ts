@@ -172,8 +172,11 @@ export interface TargetRecord {
    * of what the status alone told of.
    */
   lastId?: number;
-  /** Accepted, to be deployed when it is asked for (mode Manual), or when the gate at which it waits clears. */
-  pending?: Pick<Candidate, 'id' | 'digest'>;
+  /**
+   * Accepted, to be deployed when it is asked for (mode Manual), or when the gate at which it waits clears; with the generation
+   * of the spec that asked for it.
+   */
+  pending?: Pick<Candidate, 'id' | 'digest'> & { readonly generation?: number };
   /** Accepted, to be promoted when they passed the stage before: in the order in which they were observed. */
   waiting?: readonly Waiting[];
   /** What the last that was asked for came to here, and that with which another environment waits. */

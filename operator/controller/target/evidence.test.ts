@@ -32,6 +32,24 @@ test('who may have stayed for a target is woken when that has what it waited for
   assert.deepEqual(woken, ['shop/web/staging', 'shop/web/load']);
 });
 
+test('A14: who stays for a target is woken when what waits there stands otherwise, and not when something else waits', () => {
+  const woken: string[] = [];
+  const evidence = new Evidence((target) => woken.push(target));
+  const note = (standing: Readonly<Record<string, string>>) =>
+    evidence.noteStanding(place('prod'), new Map(Object.entries(standing)), ['staging']);
+  note({ a: 'Now' });
+  note({ a: 'Now', b: 'Other' });
+  note({ b: 'Other' });
+  note({});
+  note({ b: 'Now' });
+  assert.deepEqual(woken, []);
+  note({ b: 'Other' });
+  assert.deepEqual(woken, ['shop/web/staging']);
+  evidence.forgetTarget(place('prod'));
+  note({ b: 'Now' });
+  assert.equal(woken.length, 1);
+});
+
 test('A10: checks that are asked for wake where they run, once for the same manifests, until they are begun', () => {
   const woken: string[] = [];
   const evidence = new Evidence((target) => woken.push(target));

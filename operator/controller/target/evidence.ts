@@ -30,6 +30,8 @@ export class Evidence {
   readonly #shown = new Map<string, Map<string, Shown>>();
   /** Names of targets, by Application, that asked. */
   readonly #waiting = new Map<string, Set<string>>();
+  /** By Application and environment how what waits there stands, by what was asked for. */
+  readonly #standing = new Map<string, Map<string, ReadonlyMap<string, string>>>();
   /** By the name of a target the manifests with which another one would enter, were results there not too old. */
   readonly #awaited = new Map<string, string>();
 
@@ -79,6 +81,22 @@ export class Evidence {
     for (const environment of environments) this.#wake(`${application}/${environment}`);
   }
 
+  /**
+   * Takes in how what waits in the target stands, by what was asked for; these environments of its Application, which may stay
+   * for that, are woken where it changed.
+   */
+  noteStanding(target: Place, standing: ReadonlyMap<string, string>, environments: readonly string[]): void {
+    const { application, environment } = target;
+    const all = this.#standing.get(application) ?? new Map<string, ReadonlyMap<string, string>>();
+    const before = all.get(environment);
+    if (standing.size === 0) all.delete(environment);
+    else all.set(environment, standing);
+    if (all.size === 0) this.#standing.delete(application);
+    else this.#standing.set(application, all);
+    const isOther = [...standing].some(([asked, how]) => (before?.get(asked) ?? how) !== how);
+    if (isOther) this.release(target, environments);
+  }
+
   /** Whether it has been looked at, since this process leads. */
   knows({ application, environment }: Pick<Place, 'application' | 'environment'>): boolean {
     return this.#shown.get(application)?.has(environment) === true;
@@ -87,12 +105,14 @@ export class Evidence {
   forgetTarget(target: Place): void {
     this.#waiting.get(target.application)?.delete(target.name);
     this.#awaited.delete(target.name);
+    this.#standing.get(target.application)?.delete(target.environment);
     this.note(target, undefined);
   }
 
   forget(application: string): void {
     this.#shown.delete(application);
     this.#waiting.delete(application);
+    this.#standing.delete(application);
   }
 
   /** Another process may have looked at all of them since. */
@@ -100,5 +120,6 @@ export class Evidence {
     this.#shown.clear();
     this.#waiting.clear();
     this.#awaited.clear();
+    this.#standing.clear();
   }
 }

@@ -13,20 +13,23 @@ import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
 import { askedIn, commandedIn } from './commanded.ts';
 import { dependenciesIn } from './dependencies.ts';
-import { type Judged, promotionOf } from './promotion.ts';
+import { isSoakAsked, type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
 
 /** What waits, what keeps it out now, until when, and which may enter, gathered and judged at one moment. */
 export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, 'gatesChangeAt' | 'settles'> {
   const changes: Date[] = [];
-  const gatesFor = (digest: string | undefined): readonly BlockedBy[] => {
-    const entry = entryOf(run, digest);
-    const blockedBy = decide(entry);
-    const change = changesAt(entry, blockedBy);
+  const known = new Map<string | undefined, readonly BlockedBy[]>();
+  const gatesFor = (digest: string | undefined, of = run): readonly BlockedBy[] => {
+    // What another environment is kept out by changes nothing here.
+    if (of !== run) return outerGates(of, {}, digest).all;
+    const before = known.get(digest);
+    if (before !== undefined) return before;
+    const { all, change } = outerGates(run, found, digest);
     if (change !== undefined) changes.push(change);
-    const doubts = (run.target.doubts ?? []).map((doubt) => doubtGate(run.target.environment, doubt));
-    return [...doubts, ...heldBackGates(run, found, digest), ...blockedBy, ...policyFreeze(run)];
+    known.set(digest, all);
+    return all;
   };
   const promotion = promotionOf(run, found, gatesFor);
   for (const { clearsAt } of promotion.blockedBy) if (clearsAt !== undefined) changes.push(clearsAt);
@@ -39,6 +42,20 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
       run.context.now(),
     ),
   };
+}
+
+/** All that keeps manifests out but for what is promoted before, and when that may be something else by itself. */
+function outerGates(
+  run: Run,
+  found: Findings,
+  digest: string | undefined,
+): { readonly all: readonly BlockedBy[]; readonly change: Date | undefined } {
+  const { environment, doubts = [] } = run.target;
+  const entry = entryOf(run, digest);
+  const blockedBy = decide(entry);
+  const doubted = doubts.map((doubt) => doubtGate(environment, doubt));
+  const all = [...doubted, ...heldBackGates(run, found, digest), ...blockedBy, ...policyFreeze(run)];
+  return { all, change: changesAt(entry, blockedBy) };
 }
 
 /**
@@ -153,9 +170,14 @@ export function yesTo(run: Run, digest: string): readonly Decision[] {
   return settled.filter(({ counts }) => counts);
 }
 
-/** A process that begins anew has not heard of any: what nobody has seen is no reason to say that none is there. */
+/**
+ * A process that begins anew has not heard of any: what nobody has seen is no reason to say that none is there, nor to go on
+ * from what soaks for an environment that wants them.
+ */
 export async function knowApprovals({ parts, target, context }: Run): Promise<void> {
-  if (!wantsApprovals(target)) return;
+  const others = isSoakAsked(target) ? parts.specifiedTargets(target.application) : [];
+  const isAsked = others.some((one) => 'gates' in one && wantsApprovals(one));
+  if (!wantsApprovals(target) && !isAsked) return;
   await parts.approvals.known(context.signal);
   // What could not be written before the process ended.
   parts.approvals.markUsed(context.record.used ?? []);

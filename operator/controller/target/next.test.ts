@@ -11,7 +11,7 @@ import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next, PATIENCE_MS } from './next.ts';
-import { inputsOf, isInterim, isRunWanted, judgedAs, unforeseen, wasSuspended } from './stage.ts';
+import { inputsOf, isInterim, isRunWanted, isToAccept, judgedAs, unforeseen, wasSuspended } from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
 import { NO_OTHERS } from './verdicts.ts';
 import { isHandled } from './words/handled-request.ts';
@@ -169,6 +169,9 @@ const FREEZE: BlockedBy = {
 const unmet = new TowpathError('Resource', 'DependencyNotReady', 'It waits.');
 const UNMET = {
   blockedBy: [{ reason: unmet.reason, message: unmet.message, remedy: 'Resource', standing: 'Blocked' }],
+} satisfies Partial<TargetState>;
+const NO_POLICY = {
+  blockedBy: UNMET.blockedBy.map((one) => ({ ...one, reason: 'NoPolicy' })),
 } satisfies Partial<TargetState>;
 const isUnmet = ({ blockedBy }: TargetState) => blockedBy.some(({ standing }) => standing === 'Blocked');
 
@@ -872,6 +875,18 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Judge',
   ],
   [
+    'what is promoted waits for a dependency: it is accepted all the same, for the stage before to stay on it',
+    { ...seen(NEW), ...UNMET, waitsInLine: true, ...remembered({ judged: judgedAs(state(), NEW) }) },
+    'Park',
+  ],
+  ['… judged first', { ...seen(NEW), ...UNMET, waitsInLine: true }, 'Judge'],
+  ['… and accepted', { ...seen(NEW), ...UNMET, ...PARKED, waitsInLine: true }, 'Judge'],
+  [
+    '… but what keeps it out may be of its manifests',
+    { ...seen(NEW), ...NO_POLICY, waitsInLine: true, ...remembered({ judged: judgedAs(state(), NEW) }) },
+    'Judge',
+  ],
+  [
     'it was judged, others need not be waited for any more, and a dependency is not met by now',
     { ...seen(NEW), ...AWAITED, others: { awaited: [], refused: [] }, ...UNMET },
     'Judge',
@@ -1050,7 +1065,13 @@ function outcomesOf(
       ];
     case 'Judge':
       // A dependency that is not met is found out before anything is asked.
-      if (isUnmet(from)) return [[{ type: 'Blocked', error: unmet }]];
+      if (isUnmet(from) && !isToAccept(from)) return [[{ type: 'Blocked', error: unmet }]];
+      if (isUnmet(from))
+        return [
+          [{ type: 'Judged', deferred: [] }],
+          [{ type: 'Blocked', error: unmet }],
+          [{ type: 'Refused', quarantine }],
+        ];
       return [[{ type: 'Judged', deferred: [] }], ...blockedOrSo];
     case 'Park':
       return [[{ type: 'Parked' }, () => ({ parked: candidateKey(of) })], ...blockedOrSo];
@@ -1118,8 +1139,9 @@ function* looks(start: TargetState, from = start, done: readonly Deed[] = []): G
     yield { start, done, last: from, until: action.until };
     return;
   }
+  // What is accepted although it is blocked is told as that by who judges it.
   assert.ok(
-    !done.includes(action.type),
+    !done.includes(action.type) || (action.type === 'Judge' && from.waitsInLine === true),
     `a look does ${action.type} twice: ${[...done, action.type].join(', ')}`,
   );
   for (const [outcome, change] of outcomesOf(action.type, NEW, from)) {
@@ -1182,6 +1204,7 @@ const BEGINNINGS: readonly [string, Partial<TargetState>][] = [
     remembered({ refused: { inputs: inputsOf(state({ request: 'x' }), wanted(NEW)), quarantine } }),
   ],
   ['whose dependency is not met', UNMET],
+  ['that is promoted, and whose dependency is not met', { ...UNMET, waitsInLine: true }],
   ['that is one of several', { isOneOfSeveral: true }],
   ['whose environment is frozen', { blockedBy: [FREEZE] }],
   [
@@ -1362,9 +1385,15 @@ const PROMISES: Record<string, readonly [where: (look: Look) => boolean, holds: 
     ({ done }) => !done.includes('Judge'),
   ],
   'begins and parks nothing whose dependency is not met, and says so': [
-    (look) => isClear(look) && isUnmet(look.start) && isToBegin(look.start),
+    (look) =>
+      isClear(look) && isUnmet(look.start) && isToBegin(look.start) && look.start.waitsInLine !== true,
     ({ done, last }) =>
       !done.includes('Begin') && !done.includes('Park') && last.found.obstacle?.error === unmet,
+  ],
+  'begins nothing that is promoted and whose dependency is not met, and says what keeps it out': [
+    (look) =>
+      isClear(look) && isUnmet(look.start) && isToBegin(look.start) && look.start.waitsInLine === true,
+    ({ done, last }) => !done.includes('Begin') && last.found.obstacle !== undefined,
   ],
   'asks nothing again about what was refused, or failed a moment ago': [
     ({ start }) => isStopped(start),

@@ -10,6 +10,14 @@ export class Openings {
   /** By the windows as an Environment was read, which all its targets share. */
   readonly #known = new WeakMap<readonly Window[], { since: Date; opening: Opening }>();
 
+  #former: Openings | undefined;
+
+  /** The same for moments a while ago, which would not be kept beside those of now. */
+  get former(): Openings {
+    this.#former ??= new Openings();
+    return this.#former;
+  }
+
   at(windows: readonly Window[], now: Date): Opening {
     const known = this.#known.get(windows);
     if (known !== undefined && isStill(known, now)) return known.opening;

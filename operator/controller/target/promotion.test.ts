@@ -1,16 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { TowpathError } from '../../api/errors.ts';
 import type { SkippableGate } from '../../api/v1alpha1/promotion.ts';
 import type { Check } from '../../promote/checks.ts';
 import type { Command } from '../../promote/command.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import type { InStage } from '../../promote/governance.ts';
 import type { Soak } from '../../promote/soak.ts';
 import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { passedBy } from './actions/begin.ts';
 import { Evidence } from './evidence.ts';
-import { isWaitedFor, promotionOf } from './promotion.ts';
+import { Openings } from './openings.ts';
+import { promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
+import { isWaitedFor } from './staying.ts';
 
 const ASKED = 'a'.repeat(64);
 const ANOTHER = 'b'.repeat(64);
@@ -249,12 +253,35 @@ test('S14: what enters says how long it soaked and what it passed, where an Envi
   assert.deepEqual(passedWith(undefined, {}, { soakMs: HOUR, checks }), PASSED, 'else it needs not');
 });
 
+const SETTINGS = { mode: 'Automatic', timeoutMs: HOUR / 12 };
+const IN_PROD = {
+  ...identityOf('prod'),
+  governance: {
+    is: 'InStage',
+    policy: 'line',
+    stage: 'prod',
+    after: { stage: 'staging', environments: ['staging'], soakMs: HOUR },
+    isFollowed: false,
+  },
+  settings: SETTINGS,
+};
+
+interface Prod {
+  /** As its Application asks for it. */
+  readonly place?: object;
+  readonly record?: Partial<TargetRecord>;
+  readonly keptOut?: (now: Date) => readonly BlockedBy[];
+}
+
 /** Until when staging stays on what it runs, in minutes from now, where prod waits for that and it has a soak of an hour. */
-function stayedOn(soak: Omit<Soak, 'digest'>): number | undefined {
+function stayedOn(
+  soak: Omit<Soak, 'digest'>,
+  { place = IN_PROD, record, keptOut = () => [] }: Prod = {},
+): number | undefined {
   const digest = digestIn('staging');
   const staging = { ...recordIn('staging', { applied: true }), soak: { digest, ...soak } };
   const waiting = [{ id: digestIn('prod'), digest: digestIn('prod'), asked: ASKED }];
-  const prod = { ...newRecord(identityOf('prod')), waiting };
+  const prod = { ...newRecord(identityOf('prod')), waiting, ...record };
   const evidence = new Evidence(() => undefined);
   evidence.note(staging.target, { asked: ASKED, digest, health: 'NotHealthy' });
   const governance = { is: 'InStage', policy: 'line', stage: 'staging', isFollowed: true, soakedMs: HOUR };
@@ -263,19 +290,17 @@ function stayedOn(soak: Omit<Soak, 'digest'>): number | undefined {
       commands: { given: () => [] },
       store: { recordsOf: () => [staging, prod], candidatesOf: () => [] },
       evidence,
-      specifiedTargets: () => [],
+      openings: new Openings(),
+      specifiedTargets: () => [place],
     },
     application: { metadata: { name: 'web' } },
-    target: {
-      ...identityOf('staging'),
-      governance,
-      settings: { mode: 'Automatic', timeoutMs: HOUR / 12 },
-    },
+    target: { ...identityOf('staging'), governance, settings: SETTINGS },
     context: { record: staging, now: () => NOW, store: { candidatesOf: () => [] } },
     underWay: { asked: ANOTHER },
   } as unknown as Run;
   const found = { sight: 'Seen', wanted: { candidate: candidateIn('newer') } } as unknown as Findings;
-  const [blocked, ...others] = promotionOf(run, found, () => []).blockedBy;
+  const outerGates = (_: unknown, of = run) => (of === run ? [] : keptOut(of.context.now()));
+  const [blocked, ...others] = promotionOf(run, found, outerGates).blockedBy;
   assert.equal(others.length, 0);
   if (blocked === undefined) return undefined;
   assert.equal(blocked.reason, 'Soak');
@@ -287,4 +312,97 @@ test('A13: where somebody changed what soaks and leaves it so, what is newer wai
   assert.equal(stayedOn({ ms: 0, since: ago(20) }), 40);
   assert.equal(stayedOn({ ms: HOUR / 2, changedSince: ago(2) }), 3);
   assert.equal(stayedOn({ ms: HOUR / 2, changedSince: ago(5) }), undefined);
+});
+
+test('A11: staging stays on what has soaked while a clock alone keeps it out of prod, or it is being begun there', () => {
+  const ago = (minutes: number) => new Date(NOW.getTime() - minutes * 60_000).toISOString();
+  const gate = { message: 'It waits.', standing: 'Waiting' } as const;
+  const person: BlockedBy = { ...gate, reason: 'AwaitingApproval', remedy: 'Resource' };
+  const opensIn = (hours: number) => (now: Date) => {
+    const clearsAt = new Date(NOW.getTime() + hours * HOUR);
+    const closed: BlockedBy = { ...gate, reason: 'OutsideWindow', remedy: 'Time', clearsAt };
+    return now < clearsAt ? [closed] : [];
+  };
+  const soaked = { ms: HOUR, since: ago(2) };
+  assert.equal(stayedOn(soaked), 3, 'prod may take it, and has not yet');
+  assert.equal(stayedOn({ ms: HOUR, since: ago(6) }), undefined, 'it had its time');
+  assert.equal(stayedOn(soaked, { keptOut: opensIn(1) }), 65);
+  assert.equal(
+    stayedOn({ ms: HOUR, since: ago(300) }, { keptOut: opensIn(-1 / 60) }),
+    4,
+    'it has just opened',
+  );
+  assert.equal(stayedOn(soaked, { keptOut: opensIn(2) }), undefined, 'what is newer soaks by then');
+  const both = (now: Date) => [...opensIn(1)(now), person];
+  assert.equal(stayedOn(soaked, { keptOut: both }), undefined, 'approvals pin nothing');
+  assert.equal(stayedOn({ ms: 2 * HOUR, changedSince: ago(1) }, { keptOut: opensIn(1) }), 4);
+  assert.equal(stayedOn({ ms: 2 * HOUR, changedSince: ago(6) }, { keptOut: opensIn(1) }), undefined);
+  const unplaced = (remedy: string) => ({ ...identityOf('prod'), settings: SETTINGS, refusal: { remedy } });
+  assert.equal(stayedOn(soaked, { place: unplaced('Time') }), 3, 'its cluster does not answer');
+  for (const place of [
+    unplaced('Person'),
+    { ...IN_PROD, settings: { ...SETTINGS, suspended: 'Somebody suspended it.' } },
+    { ...IN_PROD, settings: { ...SETTINGS, mode: 'Manual' } },
+  ])
+    assert.equal(stayedOn(soaked, { place }), undefined, JSON.stringify(place));
+  const rejected = [{ digest: digestIn('prod'), why: 'It failed.', at: NOW.toISOString() }];
+  assert.equal(stayedOn(soaked, { record: { rejected } }), undefined);
+});
+
+/** What may enter an environment that comes after none, where it is not known what is wanted; and why nothing may. */
+function enteredWithout(
+  error: Error,
+  {
+    pending = { generation: 3 },
+    mode = 'Automatic',
+    kept = [],
+    resolved,
+  }: {
+    pending?: { generation?: number };
+    mode?: string;
+    kept?: readonly BlockedBy[];
+    resolved?: string;
+  } = {},
+) {
+  const accepted = { ...candidateIn('only'), revision: 'c1' };
+  const { id, digest } = accepted;
+  const record = { ...newRecord(identityOf('only')), pending: { id, digest, ...pending } };
+  const candidatesOf = () => [accepted];
+  const run = {
+    parts: { commands: { given: () => [] }, store: { recordsOf: () => [record], candidatesOf } },
+    application: { metadata: { name: 'web', generation: 3 } },
+    target: { ...identityOf('only'), governance: { is: 'Free' }, gates: {}, settings: { ...SETTINGS, mode } },
+    context: { record, now: () => NOW, store: { candidatesOf } },
+    underWay: resolved === undefined ? {} : { resolved: { commit: resolved, ref: 'refs/heads/main' } },
+  } as unknown as Run;
+  const found: Findings = { sight: 'Seen', obstacle: { at: 'Resolving', error, isAnswer: false } };
+  const { choice, blockedBy, mayEnterAt } = promotionOf(run, found, () => kept);
+  return { enters: choice?.digest, why: blockedBy.map(({ reason }) => reason), mayEnterAt };
+}
+
+test('A4: what was accepted, and is let in now, enters where nothing comes before it although its Git server does not answer', () => {
+  const away = new TowpathError('Time', 'SourceUnreachable', 'The Git server does not answer.');
+  const enters = digestIn('only');
+  assert.deepEqual(enteredWithout(away), { enters, why: [], mayEnterAt: undefined });
+  assert.equal(enteredWithout(away, { resolved: 'c1' }).enters, enters, 'it is the newest');
+  const frozen: BlockedBy = {
+    reason: 'Frozen',
+    message: 'It is frozen.',
+    remedy: 'Time',
+    standing: 'Waiting',
+    clearsAt: new Date(NOW.getTime() + HOUR),
+  };
+  assert.deepEqual(enteredWithout(away, { kept: [frozen] }), {
+    enters: undefined,
+    why: ['Frozen'],
+    mayEnterAt: frozen.clearsAt,
+  });
+  const not: readonly [string, ReturnType<typeof enteredWithout>][] = [
+    ['its source was edited, and is wrong', enteredWithout(new TowpathError('Person', 'RefNotFound', 'No.'))],
+    ['it was accepted for another spec', enteredWithout(away, { pending: { generation: 2 } })],
+    ['nobody knows for which', enteredWithout(away, { pending: {} })],
+    ['another commit is the newest', enteredWithout(away, { resolved: 'c2' })],
+    ['nobody asks for it (mode Manual)', enteredWithout(away, { mode: 'Manual' })],
+  ];
+  for (const [why, its] of not) assert.equal(its.enters, undefined, why);
 });

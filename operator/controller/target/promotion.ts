@@ -1,50 +1,54 @@
+import { TowpathError } from '../../api/errors.ts';
 import type { HealthState } from '../../api/v1alpha1/application.ts';
 import {
   blockedByFor,
   type Candidate,
   choose,
-  ENTER_MS,
   type Evidence as Shows,
   type Situation,
-  staysOn,
 } from '../../promote/choose.ts';
 import { earliest } from '../../promote/earliest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
-import { rejectionOf } from '../../promote/rejection.ts';
-import { type Counted, healthyMs, soaksUntil } from '../../promote/soak.ts';
+import { healthyMs } from '../../promote/soak.ts';
+import { standingOf } from '../../promote/staying.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
-import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
+import {
+  type Candidate as Accepted,
+  candidateKey,
+  type TargetRecord,
+  type Waiting,
+} from '../record/record.ts';
 import type { Target } from '../record/target.ts';
-import { cameTo, hasPassed, waitingBeside } from '../record/waiting.ts';
+import { cameTo, hasPassed } from '../record/waiting.ts';
 import { awaitFirst, awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
 import type { Shown } from './evidence.ts';
 import type { Run } from './run.ts';
 import type { Findings, TargetState } from './state.ts';
-import { healthNow } from './words/facts-of-look.ts';
+import { hasRejected, isWaitedFor, type KeptOut, staysOnWhatSoaks } from './staying.ts';
 
 /** Whether a policy has the target after another one, in another stage or the same: what enters there is promoted. */
 export function isPromoted({ governance }: Pick<Target, 'governance'>): boolean {
   return governance.is === 'InStage' && (governance.after !== undefined || governance.behind !== undefined);
 }
 
-export type Judged = Pick<TargetState, 'parked' | 'blockedBy' | 'choice' | 'mayEnterAt' | 'promoted'>;
+export type Judged = Pick<
+  TargetState,
+  'waitsInLine' | 'parked' | 'blockedBy' | 'choice' | 'mayEnterAt' | 'promoted'
+>;
+
+/** What else keeps manifests out, by their digest; of another environment too, or at another moment. */
+type OuterGates = (digest: string | undefined, of?: Run) => readonly BlockedBy[];
 
 /**
  * What waits in the target, what keeps the wanted candidate out, and which older one may enter in its place; gathered at
  * one moment.
- *
- * @param outerGates what else keeps manifests out, by their digest
  */
-export function promotionOf(
-  run: Run,
-  found: Findings,
-  outerGates: (digest: string | undefined) => readonly BlockedBy[],
-): Judged {
+export function promotionOf(run: Run, found: Findings, outerGates: OuterGates): Judged {
   const { target, context, underWay } = run;
   if (!isPromoted(target)) return onlyOf(run, found, outerGates);
-  const keptOut = keptOutOf(run, found);
+  const keptOut = keptOutOf(run, found, outerGates);
   const gatesFor = (digest: string | undefined) => [...outerGates(digest), ...keptOut(digest)];
   const { waiting = [], deployment } = context.record;
   const situation = situationOf(run);
@@ -66,6 +70,7 @@ export function promotionOf(
   if (found.chosen !== undefined && wanted !== undefined)
     return withPromoted(
       {
+        waitsInLine: true,
         parked,
         blockedBy: blockedByFor(situation, choosable(wanted)),
         choice: undefined,
@@ -75,19 +80,85 @@ export function promotionOf(
       wanted,
     );
   const all = inOrder(deployment, keptOf(run, waiting), wanted);
+  noteStanding(run, all, outerGates);
   const { enter, blockedBy, changesAt } = choose({ ...situation, waiting: all.map(choosable) });
   const choice = enter?.asked === wanted?.asked ? undefined : enter;
-  return withPromoted({ parked, blockedBy, choice, mayEnterAt: changesAt }, promoted(all), wanted);
+  return withPromoted(
+    { waitsInLine: true, parked, blockedBy, choice, mayEnterAt: changesAt },
+    promoted(all),
+    wanted,
+  );
 }
 
 /** What keeps something newer out while what runs is to be promoted; a person's Promote ends it. */
-function keptOutOf(run: Run, found: Findings): (digest: string | undefined) => readonly BlockedBy[] {
-  const stays = staysOnWhatSoaks(run, found);
+function keptOutOf(
+  run: Run,
+  found: Findings,
+  outerGates: OuterGates,
+): (digest: string | undefined) => readonly BlockedBy[] {
+  let stays: readonly BlockedBy[] | undefined;
+  const staysOn = () => {
+    stays ??= staysOnWhatSoaks(run, found, (of) => keptOutAfter(run, of, outerGates));
+    return stays;
+  };
   const { digest: runs } = run.context.record.deployment?.candidate ?? {};
   return (digest) => [
-    ...(digest === runs ? [] : stays),
+    ...(digest === runs ? [] : staysOn()),
     ...staysOnWhatIsChecked(run, found, digest, isWaitedFor),
   ];
+}
+
+/**
+ * What keeps what soaks here out of another environment, but for this one, and when the last of its gates opened, where that
+ * was a moment ago. Undefined: this environment is not asked for it.
+ */
+function keptOutAfter(run: Run, of: Run, outerGates: OuterGates): (one: Waiting) => KeptOut | undefined {
+  const { environment } = run.target;
+  // It may stay on something itself, for those that come after it.
+  const stays = keptOutOf(of, {}, outerGates);
+  return (one) => {
+    const evidence = evidenceFor(of, one.asked);
+    if (evidence.every((its) => its.environment !== environment)) return undefined;
+    // Who else shows it, and ceases to, is heard of.
+    for (const its of evidence)
+      if (its.environment !== environment) run.parts.evidence.of(run.target, its.environment);
+    const blockedBy = blockedByFor(situationOf(of), {
+      key: one.asked,
+      evidence: evidence.map((its) =>
+        its.environment === environment ? { environment, is: 'Passed' } : its,
+      ),
+      checks: checksFor(of, one.asked),
+      gates: [...outerGates(one.digest, of), ...stays(one.digest)],
+      isThere: isThere(of, one.digest),
+    });
+    return { blockedBy, ...openedLately(run, of, one, outerGates) };
+  };
+}
+
+/** By what a clock would have kept it out for as long ago as it may take to be begun. */
+function openedLately(
+  { target, context }: Run,
+  of: Run,
+  { digest }: Waiting,
+  outerGates: OuterGates,
+): Pick<KeptOut, 'openedAt'> {
+  const now = context.now().getTime();
+  const then = new Date(now - target.settings.timeoutMs);
+  const { openings } = of.parts;
+  const former: Run = {
+    ...of,
+    parts: { ...of.parts, openings: openings.former },
+    context: { ...of.context, now: () => then },
+  };
+  const clears = outerGates(digest, former).flatMap(({ clearsAt }) => clearsAt?.getTime() ?? []);
+  const opened = clears.filter((at) => at <= now);
+  return opened.length === 0 ? {} : { openedAt: new Date(Math.max(...opened)) };
+}
+
+/** Who stays on what waits here hears when something else than before keeps it out. */
+function noteStanding({ parts, target }: Run, all: readonly Waiting[], outerGates: OuterGates): void {
+  const standing = new Map(all.map((one) => [one.asked, standingOf(outerGates(one.digest))] as const));
+  parts.evidence.noteStanding(target, standing, comesAfter({ governance: target.governance }));
 }
 
 function situationOf({ target: { environment, governance, gates }, context: { record } }: Run) {
@@ -95,23 +166,44 @@ function situationOf({ target: { environment, governance, gates }, context: { re
 }
 
 /** Where what the source has is all that may enter. */
-function onlyOf(
-  run: Run,
-  found: Findings,
-  outerGates: (digest: string | undefined) => readonly BlockedBy[],
-): Judged {
+function onlyOf(run: Run, found: Findings, outerGates: OuterGates): Judged {
   const { pending } = run.context.record;
   const parked = pending === undefined ? undefined : candidateKey(pending);
-  const candidate = found.wanted?.candidate;
+  const accepted = acceptedIn(run, found);
+  const candidate = found.wanted?.candidate ?? accepted;
   const blockedByWith = (its: string | undefined, gates: readonly BlockedBy[]) =>
     blockedByFor(situationOf(run), { key: '', evidence: [], gates, isThere: isThere(run, its) });
   const digest = candidate?.digest;
-  const blockedBy = blockedByWith(digest, [...outerGates(digest), ...keptOutOf(run, found)(digest)]);
+  const keptOut = keptOutOf(run, found, outerGates);
+  const blockedBy = blockedByWith(digest, [...outerGates(digest), ...keptOut(digest)]);
   const all = candidate === undefined ? [] : [{ ...candidate, asked: '' }];
   const promoted = promotedIn(run, all, candidate, (one) =>
     blockedByWith(one.digest, outerGates(one.digest)),
   );
-  return withPromoted({ parked, blockedBy, choice: undefined, mayEnterAt: undefined }, promoted, candidate);
+  if (accepted === undefined)
+    return withPromoted({ parked, blockedBy, choice: undefined, mayEnterAt: undefined }, promoted, candidate);
+  const mayEnter = blockedBy.length === 0 && run.target.settings.mode === 'Automatic';
+  const choice = mayEnter ? { ...accepted, asked: '' } : undefined;
+  const mayEnterAt = earliest(...blockedBy.map(({ clearsAt }) => clearsAt));
+  return withPromoted({ parked, blockedBy, choice, mayEnterAt }, promoted, undefined);
+}
+
+/**
+ * What was accepted and waits, where its Git server does not say what it has now: as far as anybody knows, and for the same
+ * spec, that is still the newest (A4).
+ */
+function acceptedIn(
+  { application, target, context: { record, store }, underWay: { resolved } }: Run,
+  { wanted, obstacle }: Findings,
+): Accepted | undefined {
+  const { pending } = record;
+  if (pending === undefined || wanted !== undefined || obstacle?.at !== 'Resolving') return undefined;
+  const { error } = obstacle;
+  if (!(error instanceof TowpathError) || error.remedy !== 'Time') return undefined;
+  if (pending.generation !== application.metadata.generation) return undefined;
+  const key = candidateKey(pending);
+  const accepted = store.candidatesOf(target).find((one) => candidateKey(one) === key);
+  return resolved === undefined || resolved.commit === accepted?.revision ? accepted : undefined;
 }
 
 /** Also where that is on its way, or failed: it has entered. */
@@ -158,48 +250,6 @@ function choosableAs(
   return { ...its, checks };
 }
 
-/** While what runs soaks, and another environment waits for it, nothing newer takes its place. */
-function staysOnWhatSoaks(run: Run, found: Findings): readonly BlockedBy[] {
-  const { parts, target, context } = run;
-  const { governance, environment } = target;
-  const { record } = context;
-  const { soak, deployment } = record;
-  if (governance.is !== 'InStage' || governance.soakedMs === undefined || soak === undefined) return [];
-  if (deployment?.candidate.digest !== soak.digest) return [];
-  if (hasRejected(parts, record, soak.digest)) return [];
-  const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
-  if (!isWaitedFor(others, record)) return [];
-  const { policy, soakedMs: neededMs } = governance;
-  const { timeoutMs } = target.settings;
-  const soaks = soaksUntil(soak, { live: liveOf(run, found), neededMs, timeoutMs, now: context.now() });
-  if (soaks === undefined) return [];
-  const stays = { policy, environment, soakedMs: neededMs };
-  // A time that moves with each look would be a write with each look.
-  if (soaks === 'InSight') return [staysOn({ ...stays, until: undefined })];
-  const end = soaks.getTime();
-  const now = context.now().getTime();
-  // Before it was looked at, it is not known how much counts of the time in which nobody looked.
-  const latest = (parts.evidence.knows(target) ? end : Math.max(end, now)) + ENTER_MS;
-  if (latest <= now) return [];
-  return [staysOn({ ...stays, until: new Date(end > now ? end : latest) })];
-}
-
-/** How what runs is now: it is noted at the end of a look only, and what is newer may begin before. */
-function liveOf(run: Run, found: Findings): Counted | undefined {
-  if (found.sight !== 'Seen') return undefined;
-  switch (healthNow(run, { found }).state) {
-    case 'Healthy':
-      return 'Healthy';
-    case 'Degraded':
-    case 'Missing':
-      return 'Broken';
-    case 'Unknown':
-      return 'OutOfSight';
-    default:
-      return 'ComingUp';
-  }
-}
-
 /**
  * Whether it is to be known how long what runs has been healthy: also where nobody asks for the moment and it was counted,
  * or else who asks again would take for healthy what nobody looked at.
@@ -220,17 +270,6 @@ export function isSoakAsked({ governance }: Pick<Target, 'governance'>): boolean
 export function wantsChecks({ governance }: Pick<Target, 'governance'>): boolean {
   if (governance.is !== 'InStage') return false;
   return governance.checks !== undefined || governance.verify?.checks !== undefined;
-}
-
-/** Whether another environment waits with what runs here, or would again if what is on its way there were taken back. */
-export function isWaitedFor(others: readonly TargetRecord[], record: TargetRecord): boolean {
-  const digest = record.deployment?.candidate.digest;
-  return others.some((other) =>
-    waitingBeside(other).some(
-      (one) =>
-        cameTo(record, one.asked) === digest && rejectionOf(other.rejected, one.digest, one.id) === undefined,
-    ),
-  );
 }
 
 /** Those whose manifests are kept. */
@@ -321,13 +360,6 @@ function shows(
   const isThrough = deployment.outcome === 'Succeeded' && shown.digest === digest;
   if (!isThrough || shown.health !== 'Healthy') return 'NotHealthy';
   return deployment.verify === undefined || shown.verify === 'Passed' ? 'Passed' : 'Verifies';
-}
-
-/** What was said of another target's manifests, whose place it took, it knows by their candidate. */
-function hasRejected({ store }: Run['parts'], record: TargetRecord, digest: string): boolean {
-  const inherited = record.inherited === true ? store.candidatesOf(record.target) : [];
-  const id = inherited.find((one) => one.digest === digest)?.id;
-  return rejectionOf(record.rejected, digest, id) !== undefined;
 }
 
 /** Those that a promoted target comes after. */

@@ -21,6 +21,17 @@ const OTHERS_MS = 2_000;
  */
 const OF_ONE_ENVIRONMENT: ReadonlySet<string> = new Set(['ImmutableField', 'EnvironmentPathNotFound']);
 
+/** What blocks whatever would enter, and may be over when the next one has soaked. */
+const OF_OTHERS: ReadonlySet<string> = new Set([
+  'DependencyNotFound',
+  'DependencyNotReady',
+  'AdmissionPolicyMissing',
+  'ApprovalsUnknown',
+  'PromotionsUnknown',
+  'EnvironmentsUnknown',
+  'PoliciesUnknown',
+]);
+
 /** How far the wanted candidate is. */
 export type Stage =
   /** It is not known, or may not run for now: `obstacleOf` says why. */
@@ -48,7 +59,8 @@ export function stageOf(state: TargetState): Stage {
   if (!isToDeploy(state)) return 'Current';
   const { candidate } = wanted;
   // Whatever was judged before: who judges says why it may not run.
-  if (blockedByOf(state, 'Blocked') !== undefined) return 'Unjudged';
+  if (blockedByOf(state, 'Blocked') !== undefined)
+    return isToAccept(state) && memory.judged === judgedAs(state, candidate) ? 'Unparked' : 'Unjudged';
   if (mayOnlyPark(state)) {
     // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
     if (memory.judged !== judgedAs(state, candidate)) return 'Unjudged';
@@ -57,6 +69,16 @@ export function stageOf(state: TargetState): Stage {
   if (judgementOf(state) === undefined) return 'Unjudged';
   if (awaitedUntil(state) !== undefined) return 'Awaiting';
   return isLost(state) ? 'Lost' : 'Judged';
+}
+
+/**
+ * Whether what is blocked is accepted nevertheless, since what blocks it says nothing of its manifests: it waits then, as what
+ * waits at a gate, and the stage before stays on it until it has soaked.
+ */
+export function isToAccept({ waitsInLine, blockedBy, found, parked }: TargetState): boolean {
+  if (waitsInLine !== true || found.wanted === undefined || found.chosen !== undefined) return false;
+  if (parked === candidateKey(found.wanted.candidate)) return false;
+  return blockedBy.every(({ standing, reason }) => standing === 'Waiting' || OF_OTHERS.has(reason));
 }
 
 /** Whether an older candidate is to be promoted: the newest waits, may not run, or cannot be found out. */

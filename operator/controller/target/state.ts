@@ -44,6 +44,8 @@ export interface TargetState {
   readonly isAskedNow: boolean;
   /** A copy of the record's: what runs, or is on its way. */
   readonly deployment: Readonly<Deployment> | undefined;
+  /** A policy has it after another one: what is new waits to be promoted. */
+  readonly waitsInLine?: true;
   /** Key of the candidate that waits to be asked for, its bytes kept. */
   readonly parked: string | undefined;
   /** What keeps anything new out. */

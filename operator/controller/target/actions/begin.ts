@@ -116,7 +116,8 @@ export async function park(run: Run, state: TargetState): Promise<Outcome> {
   const { asked } = run.underWay;
   const change = (changed: TargetRecord) => {
     if (asked === undefined || !isPromoted(run.target)) {
-      changed.pending = candidate;
+      const { generation } = run.application.metadata;
+      changed.pending = { id: candidate.id, digest: candidate.digest, generation };
       return;
     }
     changed.waiting = withWaiting(changed.waiting ?? [], { ...candidate, asked }, isRunningElsewhere(run));

@@ -20,9 +20,10 @@ import { putBack, type TargetRecord } from '../../record/record.ts';
 import { type CheckSubject, jobOf, logsOf } from '../checks/job.ts';
 import { endJobs, resultNow, seeJobs, startJob } from '../checks/jobs.ts';
 import { kindsOf } from '../deploy-context.ts';
-import { isWaitedFor, shownBy } from '../promotion.ts';
+import { shownBy } from '../promotion.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
+import { isWaitedFor } from '../staying.ts';
 import { healthNow } from '../words/facts-of-look.ts';
 
 /** Before it is tried again what could not be asked, or written. */

@@ -3,6 +3,7 @@ import { dryRunAll, dryRunHooks } from '../../../apply/run.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { isApplicationOf } from '../../../manifest/never-pruned.ts';
 import { checkOwnAnnotations } from '../../../plan/own-annotations.ts';
+import type { BlockedBy } from '../../../promote/gate.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import { circularValues, renderWarnings } from '../../candidate/render-warnings.ts';
 import type { Candidate, Manifests } from '../../record/record.ts';
@@ -12,7 +13,7 @@ import { refuseOutside } from '../deploy/out-of-bounds.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import { type Applying, Planning } from '../planning.ts';
 import type { Run } from '../run.ts';
-import { blockedByOf } from '../stage.ts';
+import { blockedByOf, isToAccept } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { combined } from '../words/refusals.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
@@ -28,16 +29,27 @@ interface Judgement {
 export async function judge(run: Run, state: TargetState): Promise<Outcome> {
   const { application, context, parts, target, startedAt } = run;
   const unmet = blockedByOf(state, 'Blocked');
-  if (unmet !== undefined) throw new TowpathError(unmet.remedy, unmet.reason, unmet.message);
+  if (unmet !== undefined && !isToAccept(state)) throw asError(unmet);
   const { wanted, manifests } = await manifestsOfWanted(run, state);
-  await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
-  const { deferred, undecided } = await judgeManifests(context, wanted.candidate, manifests);
+  const { deferred, undecided } = await ask().catch((error: unknown) => {
+    // What its cluster, as it is, does not take may come with what it waits for.
+    throw unmet !== undefined && error instanceof TowpathError ? asError(unmet) : error;
+  });
   context.unreported.warn([
     ...renderWarnings(application, wanted),
     ...circularValues(application, manifests),
     ...undecided,
   ]);
   return { type: 'Judged', deferred };
+
+  async function ask(): Promise<Judgement> {
+    await parts.access.ready(target, { since: startedAt, ifMissing: 'Make' }, context.signal);
+    return judgeManifests(context, wanted.candidate, manifests);
+  }
+}
+
+function asError({ remedy, reason, message }: BlockedBy): TowpathError {
+  return new TowpathError(remedy, reason, message);
 }
 
 /**

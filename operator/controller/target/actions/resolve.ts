@@ -27,6 +27,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
     const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
     if (isSeen) {
       noteMove(run, wanted);
+      noteReverted(run, wanted);
       noteAsked(run, wanted);
     }
     const sourceError = parts.wanted.sourceError(applicationKey(application));
@@ -123,6 +124,16 @@ async function notePinned({ target, context: { store, signal } }: Run, wanted: W
   const areKnown = arePinned(known.charts, charts) && areBasesPinned(known.bases, bases);
   if (wanted.manifests !== undefined || areKnown) return;
   await store.notePinned(target.application, { charts, bases }, signal);
+}
+
+/** What runs is the newest again: what was accepted in between, and waits, is not let in where Git does not answer later. */
+function noteReverted({ context: { record, store } }: Run, { candidate }: Wanted): void {
+  const { pending, deployment } = record;
+  if (pending === undefined || deployment === undefined) return;
+  const key = candidateKey(candidate);
+  if (candidateKey(pending) === key || candidateKey(deployment.candidate) !== key) return;
+  delete record.pending;
+  store.changed(record);
 }
 
 /** What runs is what is wanted, at another commit perhaps. */
