@@ -1,10 +1,26 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { clusterBinary } from '../../hack/programs.ts';
+import { TowpathError } from '../../operator/api/errors.ts';
+import { Quarantine } from '../../operator/controller/candidate/quarantine.ts';
+import { RemoteBases } from '../../operator/controller/candidate/remote-bases.ts';
+import { type Manifest, objectKey } from '../../operator/manifest/manifest.ts';
+import { Sources } from '../../operator/source/sources.ts';
+import { writeFiles } from '../harness/chart-repository.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
+import { MemoryTree } from '../harness/memory-tree.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { temporaryDirectory } from '../harness/process.ts';
+import { configMap, request, TestRenderer } from '../harness/render.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
+
+const run = promisify(execFile);
+const engine = new TestRenderer();
 
 const base = (text: string) => ({
   'web/kustomization.yaml': 'resources: [a.yaml]\n',
@@ -65,4 +81,78 @@ test('A4, D14: a base in another repository is what it was for the commit, and r
       within: 40_000,
     });
   });
+});
+
+test('bases in other repositories build as kubectl kustomize builds them, which clones them', async (t) => {
+  const outer = await createRepository({ name: 'org/outer.git' });
+  const server = await startGitHttp({ root: outer.root });
+  t.after(() => server.stop());
+  const inner = await createRepository({
+    root: outer.root,
+    name: 'org/inner.git',
+    files: { 'kustomization.yaml': 'resources: [i.yaml]\n', 'i.yaml': configMap('inner', 'main') },
+  });
+  await outer.commit({
+    'kustomization.yaml': 'resources: [web]\n',
+    'web/kustomization.yaml': `namePrefix: o-\nresources: [a.yaml, ../other, "${server.url(inner.name)}?ref=main"]\n`,
+    'web/a.yaml': configMap('outer', 'first'),
+    'other/kustomization.yaml': 'configMapGenerator: [{name: made, files: [a.txt]}]\n',
+    'other/a.txt': 'text',
+    'part/kustomization.yaml':
+      'apiVersion: kustomize.config.k8s.io/v1alpha1\nkind: Component\npatches: [{target: {kind: ConfigMap}, patch: \'[{"op": "add", "path": "/data/part", "value": "yes"}]\'}]\n',
+  });
+  await outer.tag('v1', { annotated: true });
+  await outer.branch('feature/a');
+  await outer.commit({ 'web/a.yaml': configMap('outer', 'second') });
+  const url = server.url(outer.name);
+  const short = url.replace(/\.git$/, '');
+  const sources = new Sources({ allowLoopback: true });
+  t.after(() => sources.stop());
+  const remote = new RemoteBases(sources);
+  const never = new AbortController().signal;
+
+  async function ours(files: Record<string, string>) {
+    const rendered = await remote.render(
+      {
+        key: 'shop/web',
+        target: { name: 'shop/web/default' },
+        kept: [],
+        basePins: [],
+        accessFor: (each) => ({ access: { url: each }, isTrusted: false }),
+        askedSince: 0,
+      },
+      new MemoryTree(files),
+      (tree) =>
+        engine.renderer.render(tree, request('web')).catch((error: unknown) => {
+          throw error instanceof TowpathError ? new Quarantine({ revision: '' }, error) : error;
+        }),
+      never,
+    );
+    return rendered.objects;
+  }
+
+  for (const [name, text] of Object.entries({
+    'the end of the repository by //': `resources: ["${url}//web?ref=v1"]`,
+    'the end of the repository by .git': `resources: ["${url}/web?ref=v1"]`,
+    'the end of the repository by two names': `resources: ["${short}/web?ref=v1"]`,
+    'its root, without a ref': `resources: ["${url}"]`,
+    'a branch with a slash': `resources: ["${url}//web?ref=feature/a"]`,
+    'version and other parameters': `resources: ["${url}//web?timeout=90s&version=v1&submodules=false"]`,
+    'a component': `resources: ["${url}//web?ref=v1"]\ncomponents: ["${url}//part?ref=v1"]`,
+    'one repository twice': `resources: ["${url}//other?ref=v1", "${server.url(inner.name)}"]`,
+    'where all is from': `buildMetadata: [originAnnotations]\nresources: ["${url}//other?ref=v1"]`,
+  }))
+    await t.test(name, async () => {
+      const files = { 'web/kustomization.yaml': `${text}\n` };
+      const directory = temporaryDirectory('remote-bases');
+      await writeFiles(directory, files);
+      const { PATH = '' } = process.env;
+      const { stdout } = await run(await clusterBinary(), ['kubectl', 'kustomize', join(directory, 'web')], {
+        env: { PATH, HOME: directory, GIT_CONFIG_NOSYSTEM: '1' },
+      });
+      const theirs = await engine.render({ 'all.yaml': stdout }, {}, 'all.yaml');
+      const byKey = (all: readonly Manifest[]) =>
+        all.map((each) => [objectKey(each), JSON.parse(each.text)]).sort();
+      assert.deepEqual(byKey(await ours(files)), byKey(theirs.objects));
+    });
 });
