@@ -1,13 +1,23 @@
 import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { kubeConfigText, runProgram } from '../harness/cluster.ts';
 import { startControlPlane } from '../harness/control-plane.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { createRepository } from '../harness/git-repository.ts';
-import { startProcess } from '../harness/process.ts';
+import { freePort, startProcess } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 
 const root = join(import.meta.dirname, '../..');
+
+/** What is told where make run cannot begin. */
+async function refused(kubeconfig: string): Promise<string> {
+  const env = { ...process.env, KUBECONFIG: kubeconfig };
+  const { code, stderr } = await runProgram(process.execPath, [join(root, 'hack/run.ts')], '', env);
+  assert.equal(code, 1, stderr);
+  return stderr;
+}
 
 test('make run runs the operator from source, against the cluster that KUBECONFIG names', async (t) => {
   const cluster = await startControlPlane();
@@ -17,6 +27,19 @@ test('make run runs the operator from source, against the cluster that KUBECONFI
   });
   const git = await startGitHttp({ root: repository.root });
   t.after(() => git.stop());
+  // A build before this one, as its chart has it: under another manager.
+  const older = readFileSync(join(root, 'crds/towpath.dev_applications.yaml'), 'utf8').replace(
+    /(towpath\.dev\/schema:) .+/,
+    '$1 of-another-build',
+  );
+  const byHelm = ['apply', '--server-side', '--field-manager=helm', '-f', '-'];
+  assert.equal((await cluster.kubectl(byHelm, { input: older })).code, 0);
+  const nobody = join(cluster.directory, 'nobody');
+  const access = { serverUrl: cluster.serverUrl, ca: cluster.ca, token: 'of-nobody' };
+  writeFileSync(nobody, kubeConfigText(access));
+  assert.doesNotMatch(await refused(nobody), /Is the cluster/, 'it answered');
+  writeFileSync(nobody, kubeConfigText({ ...access, serverUrl: `https://127.0.0.1:${await freePort()}` }));
+  assert.match(await refused(nobody), /Is the cluster of .+ there\? "make cluster" starts one\./);
   const flags = ['probe', 'metrics', 'webhook'].map((one) => `--${one}-address=127.0.0.1:0`);
   const operator = startProcess({
     name: 'make run',
@@ -36,6 +59,10 @@ test('make run runs the operator from source, against the cluster that KUBECONFI
     spec: { source: { repoURL: git.url(repository.name) } },
   };
   await eventually(() => apply(application), { describe: 'the definitions' });
+  const schema = ['get', 'crd', 'applications.towpath.dev', '-o', 'jsonpath={.metadata.annotations}'];
+  await eventually(async () => !(await cluster.kubectl(schema)).stdout.includes('of-another-build'), {
+    describe: 'the definition to be that of this checkout',
+  });
   const account = {
     apiVersion: 'v1',
     kind: 'ServiceAccount',
