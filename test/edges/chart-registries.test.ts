@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { type OciRegistry, registryLockOf, startOciRegistry } from '../harness/oci-registry.ts';
-import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -39,7 +39,7 @@ test('A4: charts of an OCI registry are fetched as the lock pins them, and run o
   t.after(() => registry.stop());
   for (const version of ['1.0.0', '2.0.0']) await registry.publish(redis(version));
   const [older, newer] = [await dependent(registry, '1.0.0'), await dependent(registry, '2.0.0')];
-  const stage = await newStage(t, { files: older, flags: [`--ca-file=${registry.caFile}`] });
+  const stage = await newStage(t, { files: older, flags: [...fastLease, `--ca-file=${registry.caFile}`] });
   const first = await stage.deployed('web', { source: { path: 'web' } });
   assert.equal(await textOf(stage, 'web-redis'), '1.0.0');
   const toldOf = (reason: string) =>

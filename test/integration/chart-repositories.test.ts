@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { type ChartRepository, lockOf, startChartRepository } from '../harness/chart-repository.ts';
-import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
 
@@ -51,7 +51,7 @@ test('A4: charts that Git does not have are fetched from their repository, and r
   published.requests.length = 0;
   const stage = await newStage(t, {
     files: { ...web, ...shop, ...loose(published, '^1.0.0') },
-    flags: [`--ca-file=${published.caFile}`],
+    flags: [...fastLease, `--ca-file=${published.caFile}`],
   });
   const first = await stage.deployed('web', { source: { path: 'web' } });
   await stage.deployed('shop', { source: { path: 'shop' } });
