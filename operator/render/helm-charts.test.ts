@@ -105,6 +105,21 @@ describe('helmCharts of a kustomization', () => {
     }
   });
 
+  test('land where their entry says if kustomizations of several namespaces refer to theirs', async () => {
+    const files = (entry: string) => ({
+      ...at('base/charts/redis', redis),
+      'base/kustomization.yaml': `helmCharts: [{name: redis, releaseName: web${entry}}]\n`,
+      'one/kustomization.yaml': 'namespace: one\nnamePrefix: one-\nresources: [../base]\n',
+      'two/kustomization.yaml': 'namespace: two\nnamePrefix: two-\nresources: [../base]\n',
+      'web/kustomization.yaml': 'resources: [../one, ../two]\n',
+    });
+    const error = await failure(engine.render(files('')), 'KustomizationInvalid');
+    assert.match(error.message, /set different namespaces\. Give the chart a namespace there/);
+    const rendered = await engine.render(files(', namespace: cache'));
+    assert.deepEqual(names(rendered.objects), ['one-web-redis', 'two-web-redis']);
+    assert.ok(rendered.objects.every(({ namespace }) => namespace === 'cache'));
+  });
+
   test('see the cluster, and what their entry says of it', async () => {
     const seen = async (entry: string) => {
       const { serves, kube } = data(await engine.render(local(entry)), 'web-redis');

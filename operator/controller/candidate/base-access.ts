@@ -36,13 +36,14 @@ const RECENT_MS = 1_000;
 const OLD_MS = 60_000;
 
 /**
- * Since when other repositories must have been asked: what their authors pushed before the commit is to be seen with it.
- * On the clock of performance.now().
+ * Since when other repositories must have been asked: what their authors pushed before the commit, or before somebody asked
+ * for a sync, is to be seen with it. On the clock of performance.now().
  */
 export function askedSince(
-  kept: readonly unknown[],
+  { kept, lookNow }: { kept: readonly unknown[]; lookNow: string | undefined },
   { changedAt = 0 }: Pick<Repository, 'changedAt'>,
 ): number {
   const now = performance.now();
-  return kept.length === 0 ? now - RECENT_MS : Math.max(changedAt, now - OLD_MS);
+  const isAwaited = kept.length === 0 || lookNow !== undefined;
+  return isAwaited ? now - RECENT_MS : Math.max(changedAt, now - OLD_MS);
 }

@@ -338,14 +338,14 @@ export class WantedCandidates {
 type Fetching = Pick<RenderingInput, 'credentialFor'> & Pick<BaseTerms, 'accessFor' | 'askedSince'>;
 
 function fetchingOf(
-  { application, kept }: WantedInput,
+  input: WantedInput,
   repository: Repository,
   contents: Map<string, ReferencedContent>,
 ): Fetching {
   return {
-    credentialFor: chartCredentialsOf(application, contents),
-    accessFor: baseAccessOf(application, contents),
-    askedSince: askedSince(kept, repository),
+    credentialFor: chartCredentialsOf(input.application, contents),
+    accessFor: baseAccessOf(input.application, contents),
+    askedSince: askedSince(input, repository),
   };
 }
 

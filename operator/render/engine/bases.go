@@ -237,10 +237,19 @@ func (r *repository) need(name string, base *remoteBase) {
 	}
 }
 
+// severalNamespaces is no namespace: kustomizations that set others refer to the same one.
+const severalNamespaces = "*"
+
 // gather reads the kustomizations below a directory, so that all that they lack is told at once. A namespace that one
 // sets is that of the charts below it, too, as far as nothing there sets another.
 func (r *repository) gather(dir, namespace string, seen map[string]bool) {
-	if seen[dir] || r.refused != nil || r.broken != nil {
+	if r.refused != nil || r.broken != nil {
+		return
+	}
+	if seen[dir] {
+		if inherited, ok := r.inherited[dir]; ok && inherited != namespace {
+			r.inherited[dir] = severalNamespaces
+		}
 		return
 	}
 	seen[dir] = true
@@ -254,7 +263,9 @@ func (r *repository) gather(dir, namespace string, seen map[string]bool) {
 			continue
 		}
 		namespace := cmp.Or(k.Namespace, namespace)
-		r.namespaces[dir] = namespace
+		if r.namespaces[dir] = namespace; k.Namespace == "" {
+			r.inherited[dir] = namespace
+		}
 		for _, list := range [][]string{k.Resources, k.Bases, k.Components} {
 			for _, entry := range list {
 				if below := path.Join(dir, entry); !strings.Contains(entry, "\n") && !path.IsAbs(entry) && r.IsDir(below) {

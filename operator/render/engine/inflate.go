@@ -210,6 +210,9 @@ func (r *repository) inflated(c *inflation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.Namespace == "" && r.inherited[path.Dir(c.name)] == severalNamespaces {
+		return nil, r.invalid(c.name, "%s inflates the chart %s, and kustomizations refer to it that set different namespaces. Give the chart a namespace there.", r.shown(c.name), c.Name)
+	}
 	req, namespace := r.requestOf(c, dir)
 	values, err := r.valuesOf(c, from)
 	if err != nil {

@@ -26,7 +26,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 	repository := &repository{FileSystem: filesys.MakeFsInMemory(), engine: e, left: e.maxInput,
 		types: map[string]string{}, texts: map[string][]byte{}, rewritten: map[string][]byte{},
 		read: map[string]bool{}, content: map[string]bool{}, bases: map[string]*remoteBase{},
-		request: req, inflations: map[string]*inflation{}, namespaces: map[string]string{}}
+		request: req, inflations: map[string]*inflation{}, namespaces: map[string]string{}, inherited: map[string]string{}}
 	repository.gather(path.Join("/", req.Path), "", map[string]bool{})
 	if failed := repository.failed(); failed != nil {
 		return nil, failed
@@ -208,10 +208,12 @@ type repository struct {
 	charts     []dependencyRef
 	// Of kustomizations, by their folders: where what their charts render to lands.
 	namespaces map[string]string
-	request    *request
-	first      string
-	refused    *failure
-	broken     error
+	// Of those that set none themselves.
+	inherited map[string]string
+	request   *request
+	first     string
+	refused   *failure
+	broken    error
 }
 
 // failed is what went wrong while files were read.
