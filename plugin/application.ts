@@ -9,6 +9,7 @@ import {
 import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
+import { known } from './text/known.ts';
 
 export const RESOURCE = `applications.${GROUP}`;
 
@@ -89,6 +90,17 @@ export function keyOf({ metadata }: Application): string {
   return `${metadata.namespace}/${metadata.name}`;
 }
 
+/** A command to copy: it acts on that very Application, whatever the namespace of who runs it is. */
+export function commandOn(
+  {
+    metadata: { namespace, name },
+  }: { readonly metadata: Pick<Application['metadata'], 'namespace' | 'name'> },
+  verb: string,
+  ...words: readonly string[]
+): string {
+  return ['kubectl towpath', verb, name, ...words, '-n', namespace].join(' ');
+}
+
 /** Of an Application that names no environments. */
 export const DEFAULT_ENVIRONMENT = 'default';
 
@@ -151,5 +163,5 @@ function inWords(applications: readonly Application[]): string {
   const [first] = applications;
   if (first === undefined)
     return 'there are none: name another namespace with -n, or see all with status -A.';
-  return `in namespace ${first.metadata.namespace} there are ${names.slice(0, 20).join(', ')}${names.length > 20 ? ` and ${names.length - 20} more` : ''}.`;
+  return `in namespace ${first.metadata.namespace} there are ${known(names)}.`;
 }

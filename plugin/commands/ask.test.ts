@@ -50,8 +50,8 @@ test('D4: what was done, or was asked of what is no more, is not asked for again
 test('D4: a sync of what is held says so, and how it is let go', () => {
   const message = 'Revision main@4f2c81a is deployed: 1 object. olga holds it there (Promotion back).';
   assert.equal(
-    haltOf({ name: 'prod', sync: 'Held', message }, 'web'),
-    `prod: ${message} Let it go: kubectl towpath resume web prod.`,
+    haltOf({ name: 'prod', sync: 'Held', message }, application(undefined)),
+    `prod: ${message} Let it go: kubectl towpath resume web prod -n shop.`,
   );
 });
 
@@ -61,8 +61,11 @@ test('D4: a sync of what is held and was taken back says both', () => {
     { reason: 'Held', message: 'olga holds it.' },
   ];
   assert.equal(
-    haltOf({ name: 'prod', sync: 'Held', message: 'olga holds it there.', blockedBy }, 'web'),
-    'prod: olga holds it there. Let it go: kubectl towpath resume web prod. anna took these manifests back here.',
+    haltOf(
+      { name: 'prod', sync: 'Held', message: 'olga holds it there.', blockedBy },
+      application(undefined),
+    ),
+    'prod: olga holds it there. Let it go: kubectl towpath resume web prod -n shop. anna took these manifests back here.',
   );
 });
 
@@ -77,7 +80,7 @@ test('D4: a sync right after a resume asks, though the status says still that it
       ...haltsOf({ ...of, status: { environments, observedGeneration } }, ['staging', 'prod']).values(),
     ];
   };
-  const isHeld = 'staging: olga holds it. Let it go: kubectl towpath resume web staging.';
+  const isHeld = 'staging: olga holds it. Let it go: kubectl towpath resume web staging -n shop.';
   assert.deepEqual(haltsAt(1), [isHeld, 'prod: It is suspended.']);
   assert.deepEqual(haltsAt(0), [isHeld]);
 });
@@ -158,7 +161,7 @@ const frozenIn = (name: string): EnvironmentStatus => ({
 test('D4: a sync right after a push says what keeps out what was pushed, once the operator knows of it', async () => {
   const before = [synced('staging'), synced('prod')];
   const asked = 'Asked for a sync of shop/web';
-  const follow = '; follow it with kubectl towpath status web --watch.';
+  const follow = '; follow it with kubectl towpath status web --watch -n shop.';
   const none = ', but for now nothing new enters there.';
   const waits = { before, after: [synced('staging'), frozenIn('prod')] };
   assert.deepEqual(await syncOf(['prod'], waits), [8, `${asked} in prod${none} prod: Year end.`]);
@@ -178,7 +181,7 @@ test('D4: a sync that nobody acts on says which Environments are frozen', async 
   const is = 'prod: Environment prod is frozen until its freeze is lifted: nothing new enters it.';
   const late = 'What came of it is not told yet.';
   const asked = 'Asked for a sync of shop/web';
-  const follow = '; follow it with kubectl towpath status web --watch.';
+  const follow = '; follow it with kubectl towpath status web --watch -n shop.';
   const frozen = ['prod'];
   const none = ', but for now nothing new enters there.';
   const before = [synced('staging'), synced('prod')];
@@ -198,9 +201,9 @@ test('D4: a sync that nobody acts on says which Environments are frozen', async 
 
 test('D4: a sync of what waits says for what, but for checks, which it runs again', () => {
   const waiting = { name: 'prod', sync: 'Waiting', message: 'It was taken back.' } as const;
-  assert.equal(haltOf(waiting, 'web'), 'prod: It was taken back.');
+  assert.equal(haltOf(waiting, application(undefined)), 'prod: It was taken back.');
   const gate = (reason: string) => ({ ...waiting, blockedBy: [{ reason, message: 'Until Monday.' }] });
-  assert.equal(haltOf(gate('Frozen'), 'web'), 'prod: Until Monday.');
-  assert.equal(haltOf(gate('Checks'), 'web'), undefined);
-  assert.equal(haltOf({ name: 'prod', sync: 'Failed' }, 'web'), undefined);
+  assert.equal(haltOf(gate('Frozen'), application(undefined)), 'prod: Until Monday.');
+  assert.equal(haltOf(gate('Checks'), application(undefined)), undefined);
+  assert.equal(haltOf({ name: 'prod', sync: 'Failed' }, application(undefined)), undefined);
 });

@@ -6,6 +6,7 @@ import {
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED } from '../../operator/api/v1alpha1/names.ts';
 import {
+  commandOn,
   environmentNames,
   environmentsOf,
   isLookedAt,
@@ -34,7 +35,7 @@ export const sync: Command = {
     environmentsOf(application, environment);
     const key = keyOf(application);
     if (application.spec.suspend) {
-      const message = `${key} is suspended, so a sync would do nothing: kubectl towpath resume ${name}.`;
+      const message = `${key} is suspended, so a sync would do nothing: ${commandOn(application, 'resume')}`;
       tell(context, { application: key, changed: false, message });
       return EXIT.Suspended;
     }
@@ -66,7 +67,7 @@ export const sync: Command = {
     const isAll = keptOut.size === asked.length;
     const how = isAll
       ? ', but for now nothing new enters there.'
-      : `; follow it with kubectl towpath status ${name} --watch.`;
+      : `; follow it with ${commandOn(application, 'status', '--watch')}.`;
     const why = keptOut.size === 0 ? '' : ` ${isAll ? '' : 'Not in all: '}${inWords(keptOut)}`;
     const late = answer === undefined && since === undefined ? ` ${NOT_TOLD}` : '';
     tell(context, { application: key, changed: true, message: `${did}${how}${why}${late}` });
@@ -124,7 +125,7 @@ export function haltsOf(application: Application, names: readonly string[]): Map
     const entry = environmentOf(application.status, name);
     // Before the operator has looked, its status says still that it is suspended as a whole.
     if (entry === undefined || (entry.sync === 'Suspended' && !isLookedAt(application))) continue;
-    const why = haltOf(entry, application.metadata.name);
+    const why = haltOf(entry, application);
     if (why !== undefined) halts.set(name, why);
   }
   return halts;
@@ -137,7 +138,7 @@ function inWords(halts: ReadonlyMap<string, string>): string {
 /** Why a sync would do nothing in an environment, which a person or the time ends; undefined: it would. */
 export function haltOf(
   { name, sync, message, blockedBy = [] }: EnvironmentStatus,
-  application: string,
+  application: Pick<Application, 'metadata'>,
 ): string | undefined {
   switch (sync) {
     case 'Suspended':
@@ -146,7 +147,7 @@ export function haltOf(
       // Once it is let go, that keeps out what waits still.
       const other = blockedBy.find(({ reason }) => reason === 'Cancelled' || reason === 'Rejected');
       const besides = other === undefined ? '' : ` ${other.message}`;
-      return `${name}: ${message ?? 'a rollback holds it.'} Let it go: kubectl towpath resume ${application} ${name}.${besides}`;
+      return `${name}: ${message ?? 'a rollback holds it.'} Let it go: ${commandOn(application, 'resume', name)}.${besides}`;
     }
     case 'Waiting': {
       // Checks that did not pass are run again.

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
-import { keyOf, readEnvironment } from '../application.ts';
+import { commandOn, keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { allWaiting, isOfRevision, linesOfChanges, waitingChanges } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
@@ -56,7 +56,7 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
         spec: { ...about, decision, by: me.username, groups: me.groups },
       });
       const what = `manifests ${digest} of ${key} in ${environment}${ofCommit(chosen.revision, entry)}`;
-      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with kubectl towpath status ${name} ${environment} --watch.${others(chosen, entry)}`;
+      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with ${commandOn(application, 'status', environment, '--watch')}.${others(chosen, entry)}`;
       if (isJson(context))
         printJson(context, { ...about, application: key, decision, by: me.username, message });
       else printLines(context, [message]);

@@ -91,10 +91,10 @@ function summaryOf({ metadata, spec, status = {} }: Promotion): object {
   return { promotion: name, namespace, ...spec, phase, message, blockedBy, changes };
 }
 
-function followed({ metadata: { name }, spec: { type } }: Promotion): string {
+function followed({ metadata: { name, namespace }, spec: { type } }: Promotion): string {
   return type === 'Cancel'
-    ? `Look at it: kubectl get promotions ${name}`
-    : `Follow it: kubectl towpath wait --promotion ${name}`;
+    ? `Look at it: kubectl get promotions ${name} -n ${namespace}`
+    : `Follow it: kubectl towpath wait --promotion ${name} -n ${namespace}`;
 }
 
 export function reasonOf({ flags: { reason } }: Context): { reason?: string } {

@@ -54,7 +54,7 @@ test('A26: resume names what a person went back by last, not what waits to, also
 
 test('A26: where the rollback that holds is not begun, resume says how it is taken back', () => {
   const all = [promotion('web-7', 'Pending'), promotion('older', 'Superseded')];
-  assert.match(waitingBack(all) ?? '', /Promotion web-7 waits.*kubectl towpath cancel web-7\.$/);
+  assert.match(waitingBack(all) ?? '', /Promotion web-7 waits.*kubectl towpath cancel web-7 -n shop$/);
   assert.equal(waitingBack(all.slice(1)), undefined);
 });
 

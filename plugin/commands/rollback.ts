@@ -4,7 +4,7 @@ import {
   type PromotionPhase,
   REQUESTED_BY_OPERATOR,
 } from '../../operator/api/v1alpha1/promotion.ts';
-import { keyOf, readEnvironment } from '../application.ts';
+import { commandOn, keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { promotionsOf } from '../promotion.ts';
 import type { Command, Context } from './command.ts';
@@ -104,7 +104,7 @@ export async function resumeHeld(context: Context, name: string, environment: st
     throw new CommandError(
       waitingBack(promotions) ??
         (entry?.sync === 'Held' ? entry.message : undefined) ??
-        `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: kubectl towpath resume ${name}.`,
+        `Nothing holds ${environment} of ${keyOf(application)}. An Application that is suspended: ${commandOn(application, 'resume')}`,
       EXIT.NotAwaited,
     );
   await warnIfNobodyLeads(context);
@@ -149,6 +149,5 @@ export function waitingBack(promotions: readonly Promotion[]): string | undefine
     return spec.type === 'Rollback' && (phase === 'Pending' || phase === 'Gated');
   });
   if (one === undefined) return undefined;
-  const { name } = one.metadata;
-  return `Promotion ${name} waits to go back there, and is not begun: take it back with kubectl towpath cancel ${name}.`;
+  return `Promotion ${one.metadata.name} waits to go back there, and is not begun: take it back with ${commandOn(one, 'cancel')}`;
 }

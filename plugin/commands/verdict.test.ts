@@ -139,6 +139,41 @@ test('wait for a candidate: of a commit with several, what is being gone back to
   assert.deepEqual([codeFor('c'), codeFor('d')], [undefined, 4]);
 });
 
+test('D1: wait takes what one environment refuses for itself for no refusal of the others, and each by its own message', () => {
+  const quarantine = {
+    revision: REVISION,
+    errors: [{ environment: 'prod', alone: true, message: 'No path prod.' }],
+    total: 1,
+  };
+  const coming = { revision: BEFORE, desiredRevision: REVISION, history: [] };
+  const staging = environment({ ...coming, sync: 'Syncing' });
+  const prod = environment({ ...coming, name: 'prod', sync: 'Quarantined', message: 'No path prod.' });
+  const all = application([staging, prod], { status: { quarantine } });
+  assert.equal(verdictOnAll(all, 'staging', awaited()), undefined, 'it is being deployed there');
+  assert.deepEqual(verdictOnAll(all, 'prod', awaited()), {
+    code: 5,
+    message: 'In shop/web in prod it was refused: No path prod. All errors: kubectl towpath why web -n shop',
+  });
+});
+
+test('D1: wait is told of each commit that is refused where environments follow several refs, and the status has one', () => {
+  const refused: Partial<EnvironmentStatus> = { sync: 'Quarantined', revision: BEFORE, history: [] };
+  const staging = environment({ ...refused, message: 'Wrong.' });
+  const prod = environment({ ...refused, name: 'prod', desiredRevision: NEWER, message: 'Worse.' });
+  const candidate = `sha256:${'9'.repeat(64)}`;
+  const all = application([staging, prod], {
+    status: { quarantine: { revision: NEWER, candidate, total: 2 } },
+  });
+  const codeOfIn = (name: string, digits: string, by: Awaited['by'] = 'revision') =>
+    verdictOnAll(all, name, { by, digits, goal: 'healthy' })?.code;
+  assert.deepEqual(
+    [codeOfIn('staging', REVISION), codeOfIn('prod', NEWER), codeOfIn('prod', '9'.repeat(12), 'candidate')],
+    [5, 5, 5],
+  );
+  const others = [codeOfIn('staging', NEWER), codeOfIn('staging', '9'.repeat(12), 'candidate')];
+  assert.deepEqual([...others, codeOfIn('prod', REVISION)], [undefined, undefined, undefined]);
+});
+
 test('wait: what was rolled back failed', () => {
   const history = [
     entry('Succeeded', { id: 4, revision: NEWER }),

@@ -3,7 +3,7 @@ import type {
   EnvironmentStatus,
   HistoryEntry,
 } from '../../operator/api/v1alpha1/application.ts';
-import { isLookedAt, keyOf } from '../application.ts';
+import { commandOn, isLookedAt, keyOf } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
 import { isNamed, isToRun, type Named, Overtaken } from './overtaken.ts';
@@ -64,7 +64,7 @@ export function verdictOn(
   // By a spec that was corrected or resumed since then it may come to something else.
   if (!isLookedAt(application)) return suspended(application);
   return (
-    refused(application, awaited) ??
+    refused(sight) ??
     ended(sight, entry) ??
     passedBy(where, newer) ??
     suspended(application) ??
@@ -72,14 +72,19 @@ export function verdictOn(
   );
 }
 
-/** Before its first write, in all environments. */
-function refused({ metadata, status }: Application, awaited: Awaited): Verdict | undefined {
-  const { quarantine } = status ?? {};
-  if (quarantine === undefined || !isNamed(quarantine, awaited)) return undefined;
-  const [first] = quarantine.errors ?? [];
+/** Before its first write there. What one environment alone refuses is deployed in the others all the same. */
+function refused({ application, environment, awaited }: Sight): Verdict | undefined {
+  const { name, sync, desiredRevision, message = 'see the status.' } = environment;
+  const { quarantine } = application.status ?? {};
+  if (sync !== 'Quarantined' || quarantine === undefined) return undefined;
+  // Of several that are refused, since environments follow several refs, the status has one; by it a candidate is known.
+  const isTold =
+    quarantine.revision === (desiredRevision ?? quarantine.revision) && isNamed(quarantine, awaited);
+  if (!isTold && !isToRun(application, environment, awaited)) return undefined;
+  const where = `${keyOf(application)} in ${name}`;
   return {
     code: EXIT.Quarantined,
-    message: `It was refused: ${first?.message ?? 'see the status'} All errors: kubectl towpath why ${metadata.name}.`,
+    message: `In ${where} it was refused: ${message} All errors: ${commandOn(application, 'why')}`,
   };
 }
 
@@ -131,11 +136,10 @@ function isTriedAgain(sight: Sight, { outcome, revision }: HistoryEntry): boolea
 }
 
 function suspended(application: Application): Verdict | undefined {
-  const { metadata, spec } = application;
-  if (!spec.suspend) return undefined;
+  if (!application.spec.suspend) return undefined;
   return {
     code: EXIT.Suspended,
-    message: `${keyOf(application)} is suspended: kubectl towpath resume ${metadata.name}.`,
+    message: `${keyOf(application)} is suspended: ${commandOn(application, 'resume')}`,
   };
 }
 

@@ -3,6 +3,7 @@ import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import {
+  commandOn,
   DEFAULT_ENVIRONMENT,
   environmentsOf,
   keyOf,
@@ -258,8 +259,8 @@ function lateOf(application: Application | undefined, { flags, words }: Context)
   const { status } = application;
   const seen = status?.source?.revision;
   const source = seen === undefined ? '' : ` The newest commit that was seen is ${short(seen)}.`;
-  const which = environment === undefined ? name : `${name} ${environment}`;
-  return `${within}${source}${stateOf(application, environment)} More: kubectl towpath why ${which}.`;
+  const more = commandOn(application, 'why', ...(environment === undefined ? [] : [environment]));
+  return `${within}${source}${stateOf(application, environment)} More: ${more}`;
 }
 
 /** Conditions are those of the environment that is worst off: of one that was named, what it says itself. */

@@ -75,3 +75,50 @@ test('why tells of one environment only what stays of that one', () => {
   assert.deepEqual(told(['staging']), ['ConfigMap shop/one left Git and stays: it is annotated so.']);
   assert.equal(told(['staging', 'prod']).length, 2);
 });
+
+test('commands to copy name the namespace, and what environments with other refs refuse its own commit', () => {
+  const [one, two] = ['a', 'b'].map((letter) => letter.repeat(40));
+  const parsed = parseApplication({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: METADATA,
+    spec: { source: { repoURL: 'https://example.com/a.git' } },
+    status: {
+      observedGeneration: 1,
+      conditions: [
+        {
+          type: 'Ready',
+          lastTransitionTime: '2026-11-23T10:00:00Z',
+          status: 'False',
+          reason: 'AwaitingSync',
+          message: 'It waits.',
+        },
+      ],
+      environments: [
+        { name: 'staging', desiredRevision: one, pendingPrune: { digest: 'sha256:1', count: 2 } },
+        { name: 'prod', desiredRevision: two },
+      ],
+      quarantine: {
+        revision: two,
+        errors: [
+          { environment: 'staging', message: 'Wrong.' },
+          { environment: 'prod', message: 'Worse.' },
+        ],
+        total: 2,
+      },
+    },
+  });
+  assert.ok(parsed.ok);
+  const causes = causesOf(parsed.application, parsed.application.status?.environments ?? []);
+  assert.deepEqual(
+    causes.flatMap(({ next }) => next ?? []),
+    [
+      'kubectl towpath sync web -n shop',
+      'kubectl annotate -n shop applications.towpath.dev web --overwrite towpath.dev/prune-consent=staging=sha256:1',
+    ],
+  );
+  assert.deepEqual(
+    causes.filter(({ reason }) => reason.startsWith('Refused')).map(({ reason }) => reason),
+    ['Refused aaaaaaa', 'Refused bbbbbbb'],
+  );
+});

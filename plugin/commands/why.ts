@@ -1,12 +1,14 @@
-import type {
-  Application,
-  ApplicationStatus,
-  EnvironmentStatus,
+import {
+  type Application,
+  type ApplicationStatus,
+  type EnvironmentStatus,
+  environmentOf,
 } from '../../operator/api/v1alpha1/application.ts';
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_PRUNE_CONSENT } from '../../operator/api/v1alpha1/names.ts';
 import { REASONS } from '../../operator/api/v1alpha1/reasons.ts';
 import {
+  commandOn,
   DEFAULT_ENVIRONMENT,
   environmentsOf,
   hasSeveral,
@@ -76,7 +78,7 @@ export function causesOf(application: Application, environments: readonly Enviro
       reason: ready.reason,
       message: ready.message,
       since: ready.lastTransitionTime,
-      ...nextOf(ready.reason, metadata.name),
+      ...nextOf(ready.reason, application),
     });
   if (status?.observedGeneration !== undefined && status.observedGeneration !== metadata.generation)
     causes.push({ reason: 'SpecChanged', message: 'The spec was changed since the operator looked last.' });
@@ -84,7 +86,7 @@ export function causesOf(application: Application, environments: readonly Enviro
     const told = environment === asked ? ready?.message : undefined;
     causes.push(...stateOf(environment, told), ...blocksOf(environment, application, told));
   }
-  causes.push(...refusalsOf(status), ...keptOf(status, environments));
+  causes.push(...refusalsOf(application), ...keptOf(status, environments));
   return causes;
 }
 
@@ -103,12 +105,13 @@ function blocksOf(
   told: string | undefined,
 ): Cause[] {
   const { name, blockedBy = [], pendingPrune } = environment;
+  const { metadata } = application;
   const causes: Cause[] = blockedBy
     .filter(({ message }) => message !== told)
     .map((blocked) => ({
       environment: name,
       ...blocked,
-      ...nextOf(blocked.reason, application.metadata.name),
+      ...nextOf(blocked.reason, application),
     }));
   if (pendingPrune !== undefined) {
     const named = pendingPrune.objects?.map(({ kind, name }) => `${kind} ${name}`).join(', ');
@@ -116,7 +119,7 @@ function blocksOf(
       environment: name,
       reason: 'PruneHeld',
       message: `Deleting ${objects(pendingPrune.count)} waits for consent${named === undefined ? '' : `: ${named}`}.`,
-      next: `kubectl annotate ${RESOURCE} ${application.metadata.name} --overwrite ${ANNOTATION_PRUNE_CONSENT}=${consentWith(application, name, pendingPrune.digest)}`,
+      next: `kubectl annotate -n ${metadata.namespace} ${RESOURCE} ${metadata.name} --overwrite ${ANNOTATION_PRUNE_CONSENT}=${consentWith(application, name, pendingPrune.digest)}`,
     });
   }
   return causes;
@@ -139,10 +142,14 @@ export function consentWith(
   return [...others, `${environment}=${digest}`].join(',');
 }
 
-function refusalsOf(status: ApplicationStatus | undefined): Cause[] {
+function refusalsOf({ status }: Application): Cause[] {
   const { quarantine } = status ?? {};
   if (quarantine === undefined) return [];
   const errors = quarantine.errors ?? [];
+  // Environments that follow another ref refuse another commit.
+  const revisionIn = (environment: string | undefined) =>
+    (environment === undefined ? undefined : environmentOf(status, environment)?.desiredRevision) ??
+    quarantine.revision;
   const causes = errors.map(({ environment, object, file, line, message }): Cause => {
     // Most messages begin with it.
     const isSaid = file === undefined || message.startsWith(file);
@@ -153,7 +160,7 @@ function refusalsOf(status: ApplicationStatus | undefined): Cause[] {
         : `${object.kind} ${object.namespace && `${object.namespace}/`}${object.name}: `;
     return {
       ...(environment === undefined ? {} : { environment }),
-      reason: `Refused ${short(quarantine.revision)}`,
+      reason: `Refused ${short(revisionIn(environment))}`,
       message: `${place}${what}${message}`,
     };
   });
@@ -175,8 +182,8 @@ function keptOf(status: ApplicationStatus | undefined, environments: readonly En
   }));
 }
 
-function nextOf(reason: string, application: string): Pick<Cause, 'next'> {
-  if (reason === 'AwaitingSync') return { next: `kubectl towpath sync ${application}` };
+function nextOf(reason: string, application: Application): Pick<Cause, 'next'> {
+  if (reason === 'AwaitingSync') return { next: commandOn(application, 'sync') };
   const entry = Object.entries(REASONS).find(([name]) => name === reason)?.[1];
   return entry === undefined || entry.remedy === 'None' ? {} : { next: entry.action };
 }

@@ -1,5 +1,5 @@
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
-import { isLookedAt, readyOf } from '../application.ts';
+import { commandOn, isLookedAt, readyOf } from '../application.ts';
 import { paint, plain, type Terminal } from './terminal.ts';
 import { clears, relative } from './times.ts';
 import type { Node } from './tree.ts';
@@ -32,7 +32,7 @@ export function applicationNode(
     below.push({ text: `${ready.reason}: ${plain(ready.message)}` });
   if (status?.keptTotal !== undefined && status.keptTotal > 0)
     below.push({
-      text: `${objects(status.keptTotal)} that left Git stayed: kubectl towpath why ${metadata.name}`,
+      text: `${objects(status.keptTotal)} that left Git stayed: ${commandOn(application, 'why')}`,
     });
   for (const environment of environments) below.push(environmentNode(environment, now, look));
   return { text: words.join('  '), below };

@@ -84,7 +84,10 @@ test('kubectl towpath shows and asks, in words', async (t) => {
       const next = await push('manual-web', [configMap('manual-web', { key: 'next' })]);
       await stage.until('manual-web', (one) => reasonOf(one) === 'AwaitingSync', 'the wait');
       const said = (await towpath('why', 'manual-web')).stdout;
-      assert.match(said, /AwaitingSync \(since \d+s ago\): .*\n {2}→ kubectl towpath sync manual-web\n/);
+      assert.match(
+        said,
+        /AwaitingSync \(since \d+s ago\): .*\n {2}→ kubectl towpath sync manual-web -n \S+\n/,
+      );
       assert.match((await towpath('sync', 'manual-web')).stdout, /^Asked for a sync of \S+\/manual-web;/);
       await stage.untilReadyAt('manual-web', next);
       assert.match((await towpath('why', 'manual-web')).stdout, /\nNothing: /);
@@ -108,7 +111,10 @@ test('kubectl towpath shows and asks, in words', async (t) => {
     await stage.until('paused', ({ status }) => status?.sync === 'Suspended', 'the suspension');
     const refused = await towpath('sync', 'paused');
     assert.equal(refused.code, 8);
-    assert.match(refused.stdout, /is suspended, so a sync would do nothing: kubectl towpath resume paused\./);
+    assert.match(
+      refused.stdout,
+      /is suspended, so a sync would do nothing: kubectl towpath resume paused -n \S+\n/,
+    );
     assert.match((await towpath('suspend', 'paused')).stdout, /is suspended already\./);
     assert.equal((await towpath('resume', 'paused')).code, 0);
     await stage.until('paused', ({ status }) => status?.sync === 'Synced', 'the sync');
@@ -224,7 +230,10 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     const commit = await stage.repository.commit({ 'refused/objects.yaml': 'kind: [' });
     const { code, stdout } = await wait('refused', commit);
     assert.equal(code, 5, stdout);
-    assert.match(stdout, /^It was refused: .* All errors: kubectl towpath why refused\.\n$/);
+    assert.match(
+      stdout,
+      /^In \S+\/refused in default it was refused: .* All errors: kubectl towpath why refused -n \S+\n$/,
+    );
   });
 
   await t.test('6: a newer one took its place, also while kubectl does not say who leads', async (t) => {
@@ -249,7 +258,7 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     const commit = await push('paused', [configMap('paused', { key: 'next' })]);
     const { code, stdout } = await wait('paused', commit);
     assert.equal(code, 8, stdout);
-    assert.match(stdout, /kubectl towpath resume paused/);
+    assert.match(stdout, /kubectl towpath resume paused -n \S+/);
   });
 
   await t.test('2: without saying what to wait for', async () => {
