@@ -8,7 +8,9 @@ import { CommandError } from './exit-codes.ts';
 const PROGRAM_VARIABLE = 'TOWPATH_KUBECTL';
 
 const configSchema = z.object({
-  contexts: z.array(z.object({ context: z.object({ namespace: z.string().optional() }) })).nullish(),
+  contexts: z
+    .array(z.object({ name: z.string(), context: z.object({ namespace: z.string().optional() }) }))
+    .nullish(),
 });
 
 const watchEventSchema = z.object({ type: z.string(), object: z.unknown() });
@@ -57,6 +59,12 @@ export class Kubectl {
     if (named !== undefined) return named.slice('--namespace='.length);
     const { contexts } = configSchema.parse(await this.json(['config', 'view', '--minify']));
     return contexts?.[0]?.context.namespace || 'default';
+  }
+
+  /** The names of all contexts of the kubeconfig. @throws CommandError where it fails */
+  async contexts(signal: AbortSignal): Promise<string[]> {
+    const { contexts } = configSchema.parse(await this.json(['config', 'view'], signal));
+    return (contexts ?? []).map(({ name }) => name);
   }
 
   /** The same kubectl in another context of the kubeconfig, which says itself where that is and how one enters. */

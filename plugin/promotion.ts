@@ -5,6 +5,7 @@ import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
 import { type Promotion, parsePromotion } from '../operator/api/v1alpha1/promotion.ts';
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
+import { known } from './text/known.ts';
 import { plain } from './text/terminal.ts';
 import { local } from './text/times.ts';
 import { whoAmI } from './who-am-i.ts';
@@ -58,13 +59,20 @@ export async function ask(kubectl: Kubectl, spec: Asked): Promise<Promotion> {
   );
 }
 
-/** @throws CommandError where there is none of that name */
+/** @throws CommandError where there is none of that name, with those that there are, the newest first */
 export async function readPromotion(
   kubectl: Kubectl,
   name: string,
   signal?: AbortSignal,
 ): Promise<Promotion> {
-  return promotionOf(await kubectl.json(['get', PROMOTIONS, name], signal));
+  try {
+    return promotionOf(await kubectl.json(['get', PROMOTIONS, name], signal));
+  } catch (error) {
+    if (!(error instanceof CommandError) || !error.message.includes('(NotFound)')) throw error;
+    const others = newestFirst(await kubectl.json(['get', PROMOTIONS], signal));
+    const names = known(others.map(({ metadata }) => metadata.name));
+    throw new CommandError(`There is no Promotion ${name} here; the newest in this namespace are: ${names}.`);
+  }
 }
 
 /** Those of an Application in an environment that may be seen, the newest first. */
@@ -78,7 +86,12 @@ export async function promotionsOf(
     PROMOTIONS,
     `--field-selector=spec.application=${application},spec.environment=${environment}`,
   ]);
-  const { items = [] } = listSchema.safeParse(found).data ?? {};
+  return newestFirst(found);
+}
+
+/** Those of a list; none where it is no list. */
+function newestFirst(list: unknown): readonly Promotion[] {
+  const { items = [] } = listSchema.safeParse(list).data ?? {};
   const time = ({ metadata }: Promotion) => metadata.creationTimestamp ?? '';
   return items.map(promotionOf).sort((one, other) => (time(one) < time(other) ? 1 : -1));
 }

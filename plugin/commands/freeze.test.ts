@@ -68,3 +68,19 @@ for (const [what, clock] of Object.entries(CLOCKS))
 test("an API server that says no time leaves the user's", async () => {
   assert.equal((await done(freeze, CLOCKS.ahead, { said: null })).freezes?.[0]?.from, CLOCKS.ahead);
 });
+
+test('D8: freeze and unfreeze of an Environment that does not exist name those that do', async () => {
+  const of = (name: string) => ({ metadata: { name, resourceVersion: '1' }, spec: {} });
+  const json = async (args: readonly string[]) => {
+    if (args[0] === 'auth')
+      return { metadata: { creationTimestamp: NOW }, status: { userInfo: { username: 'petra' } } };
+    if (args[2] === 'prdo') throw new CommandError('Error from server (NotFound): "prdo" not found');
+    return { items: [of('prod'), of('staging')] };
+  };
+  for (const { run } of [freeze, unfreeze]) {
+    const context = { kubectl: { json }, words: ['prdo'], flags: {}, now: () => new Date(NOW) };
+    await assert.rejects(run(context as unknown as Context), {
+      message: 'There is no Environment prdo; there are: prod, staging.',
+    });
+  }
+});

@@ -3,6 +3,7 @@ import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import type { Freeze } from '../../operator/api/v1alpha1/environment.ts';
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
+import { known } from '../text/known.ts';
 import { wrap } from '../text/terminal.ts';
 import { whoAmI } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
@@ -118,8 +119,15 @@ async function environmentsOf({ kubectl, words, flags }: Context) {
   const [name] = words;
   if ((name === undefined) === (flags.all !== true))
     throw new CommandError('Name one Environment, or write --all.', EXIT.Usage);
-  if (name !== undefined) return [environmentSchema.parse(await kubectl.json(['get', RESOURCE, name]))];
-  return listSchema.parse(await kubectl.json(['get', RESOURCE])).items;
+  const all = async () => listSchema.parse(await kubectl.json(['get', RESOURCE])).items;
+  if (name === undefined) return all();
+  try {
+    return [environmentSchema.parse(await kubectl.json(['get', RESOURCE, name]))];
+  } catch (error) {
+    if (!(error instanceof CommandError) || !error.message.includes('(NotFound)')) throw error;
+    const names = known((await all()).map(({ metadata }) => metadata.name));
+    throw new CommandError(`There is no Environment ${name}; there are: ${names}.`);
+  }
 }
 
 async function patch({ kubectl }: Context, name: string, body: object): Promise<void> {

@@ -1,9 +1,10 @@
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
-import { keyOf, readApplication } from '../application.ts';
+import { commandOn, keyOf, readApplication } from '../application.ts';
 import { type ApiServer, withApiServer } from '../cluster/api-server.ts';
 import { discover, type Served } from '../cluster/discovery.ts';
-import { CommandError } from '../exit-codes.ts';
+import { CommandError, EXIT } from '../exit-codes.ts';
 import type { Kubectl } from '../kubectl.ts';
+import { known } from '../text/known.ts';
 import { type Clone, readClone } from './clone.ts';
 import { withFetched } from './fetched.ts';
 import { type Landing, landingOf } from './landing.ts';
@@ -56,7 +57,7 @@ function wantedOf(application: Application, environment: string) {
   const commit = desiredRevision ?? revision ?? status?.source?.revision;
   if (commit === undefined)
     throw new CommandError(
-      `No commit is known yet that ${keyOf(application)} wants in environment ${environment}: kubectl towpath why ${application.metadata.name} says what it waits for. For a clone of yours: --local DIR.`,
+      `No commit is known yet that ${keyOf(application)} wants in environment ${environment}: ${commandOn(application, 'why')} says what it waits for. For a clone of yours: --local DIR.`,
     );
   // What follows another ref is found by its id, or not at all.
   const hasRef = spec.environments?.some((one) => one.name === environment && one.ref !== undefined);
@@ -82,7 +83,7 @@ function otherCluster({ environment }: Landing): string {
 }
 
 /** Asks the cluster that the objects are in, where a context of the user's kubeconfig is said to reach it. */
-function withTarget<T>(
+async function withTarget<T>(
   { kubectl, flags, signal }: Asking,
   landing: Landing,
   server: ApiServer,
@@ -93,6 +94,12 @@ function withTarget<T>(
     const isTargetAsked = !landing.isElsewhere;
     return work({ target: server, isTargetAsked, unknown: isTargetAsked ? [] : [otherCluster(landing)] });
   }
+  const contexts = await kubectl.contexts(signal);
+  if (!contexts.includes(named))
+    throw new CommandError(
+      `--target-context=${named} is no context of your kubeconfig; there are: ${known(contexts)}.`,
+      EXIT.Usage,
+    );
   return withApiServer({ kubectl: kubectl.inContext(named), signal }, async (target) => {
     const unknown = await checkCluster(server, target, landing, named);
     return work({ target, isTargetAsked: true, unknown });

@@ -426,6 +426,12 @@ test('kubectl towpath diff takes no context of another cluster where the objects
   );
   const right = await diff('towpath');
   assert.equal(right.code, 9, right.stderr);
+  const unknown = await diff('nowhere');
+  assert.equal(unknown.code, 2, unknown.stdout);
+  assert.match(
+    unknown.stderr,
+    /^--target-context=nowhere is no context of your kubeconfig; there are: .*other/,
+  );
 });
 
 test('kubectl towpath status --watch shows no more what was deleted while the API server was away', async (t) => {
