@@ -4,6 +4,7 @@ import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { DEFAULT_ENVIRONMENT, watchApplications } from '../application.ts';
 import { CommandError } from '../exit-codes.ts';
+import { frozenText } from '../text/frozen.ts';
 import type { Context } from './command.ts';
 
 /** So long the operator is waited for: it asks the Git server, and judges what is new. */
@@ -64,9 +65,7 @@ export async function freezesOf(
       const args = ['get', `environments.${GROUP}`, name];
       const frozen = frozenSchema.safeParse(await kubectl.jsonIfAny(args, signal));
       if (!frozen.success) return [];
-      const { frozenUntil } = frozen.data.status;
-      const until = frozenUntil === 'lifted' ? 'its freeze is lifted' : frozenUntil;
-      return [[name, `${name}: Environment ${name} is frozen until ${until}: nothing new enters it.`]];
+      return [[name, `${name}: ${frozenText(name, frozen.data.status.frozenUntil)}`]];
     }),
   );
   return new Map(told.flat());

@@ -13,6 +13,7 @@ import { keyOf, RESOURCE } from '../application.ts';
 import { type ApiServer, wordsIn } from '../cluster/api-server.ts';
 import { CommandError } from '../exit-codes.ts';
 import { isObject, jsonText, parseJson } from '../text/exact.ts';
+import { stopsOf } from './in-the-way.ts';
 
 type Entry = NonNullable<ApplicationSpec['environments']>[number];
 type ValuesSource = NonNullable<Entry['valuesFrom']>[number];
@@ -46,6 +47,8 @@ export interface Landing {
   /** Whether the Environment could be read: without, neither its namespace nor its values are known. */
   isKnown: boolean;
   unknown: readonly string[];
+  /** Why the Environment lets nothing new in for now, in sentences. */
+  stops: readonly string[];
 }
 
 /** @throws CommandError where its Environment is missing or cannot be read by anybody: a sync would wait, too. */
@@ -57,7 +60,8 @@ export async function landingOf(
   const { spec, metadata } = application;
   const exact = await exactSpec(server, application);
   const ofAll = layerOf('spec.helm', spec.helm, membersAt(exact, ['helm', 'values']));
-  const common = { environment, clusterUid: undefined, isElsewhere: false, isKnown: true, unknown: [] };
+  const ofHome = { clusterUid: undefined, isElsewhere: false, isKnown: true, unknown: [], stops: [] };
+  const common = { environment, ...ofHome };
   const { path } = spec.source;
   if (spec.environments === undefined)
     return {
@@ -94,7 +98,7 @@ export async function landingOf(
 
 type Place = Pick<
   Landing,
-  'namespace' | 'bounds' | 'defaults' | 'clusterUid' | 'isElsewhere' | 'isKnown' | 'unknown'
+  'namespace' | 'bounds' | 'defaults' | 'clusterUid' | 'isElsewhere' | 'isKnown' | 'unknown' | 'stops'
 >;
 
 const FORBIDDEN = 403;
@@ -107,7 +111,7 @@ async function placeOf(server: ApiServer, application: Application, environment:
     const namespace = namespaceBy(DEFAULT_NAMESPACE, names);
     const unknown = `Environment ${environment} cannot be read with your rights: which values it has, and where its Applications land, is not known; ${namespace} is where they do by default. A ClusterRole that lets you get environments.${GROUP} is enough.`;
     const nothing = { bounds: undefined, defaults: undefined, clusterUid: undefined, isElsewhere: false };
-    return { namespace, ...nothing, isKnown: false, unknown: [unknown] };
+    return { namespace, ...nothing, isKnown: false, unknown: [unknown], stops: [] };
   }
   if (status === NOT_FOUND)
     throw new CommandError(
@@ -126,12 +130,9 @@ function read(name: string, text: string): Environment {
   );
 }
 
-function placeBy(
-  { spec, status }: Environment,
-  names: Parameters<typeof namespaceBy>[1],
-  text: string,
-): Place {
+function placeBy(place: Environment, names: Parameters<typeof namespaceBy>[1], text: string): Place {
   const { environment } = names;
+  const { spec, status } = place;
   const namespace = namespaceBy(spec.namespace, names);
   const { access = {} } = spec;
   const values = membersAt(parseJson(text), ['spec', 'values']);
@@ -151,6 +152,7 @@ function placeBy(
     isElsewhere: spec.cluster !== undefined,
     isKnown: true,
     unknown: [],
+    stops: stopsOf(place),
   };
 }
 

@@ -9,6 +9,7 @@ import { keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { type Clone, isOf } from './clone.ts';
 import { enginePath, withRenderer } from './engine.ts';
+import { inTheWay } from './in-the-way.ts';
 import type { Landing, Layer } from './landing.ts';
 import type { LocalSession } from './session.ts';
 import { readValuesFrom, type ValuesFrom } from './values-from.ts';
@@ -19,7 +20,7 @@ export interface LocalRender {
   objects: readonly Manifest[];
   hooks: readonly Manifest[];
   chart: Rendered['chart'];
-  /** What the engine found odd, and what a push would not bring. */
+  /** What keeps a sync from it, what the engine found odd, and what a push would not bring. */
   warnings: readonly string[];
   /** What the user's rights, or the cluster, do not tell, in sentences. */
   unknown: readonly string[];
@@ -59,7 +60,12 @@ export async function renderLocally(session: LocalSession, targetId: string): Pr
     objects: objects.map(withStringDataAsData),
     hooks,
     chart,
-    warnings: [...warnings.map(hide), ...otherRef(clone, landing), ...notPushed(clone, application, landing)],
+    warnings: [
+      ...inTheWay(application, landing),
+      ...warnings.map(hide),
+      ...otherRef(clone, landing),
+      ...notPushed(clone, application, landing),
+    ],
     unknown: [
       ...unknown,
       ...served.unknown.map(
