@@ -214,6 +214,10 @@ export const environmentStatusSchema = z.object({
 
 const quarantineErrorSchema = z.object({
   environment: environmentName.optional(),
+  alone: z
+    .boolean()
+    .meta({ description: 'Whether it says nothing of the other environments, which go on.' })
+    .optional(),
   object: objectReference.optional(),
   file: text(256, 'Path within the repository, where known.').optional(),
   line: z.int().min(0).meta({ description: 'Line in the file, from 1, where known.' }).optional(),

@@ -22,7 +22,7 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
           quarantine.errors,
           STATUS_LIMITS.quarantineErrors,
           STATUS_LIMITS.quarantineErrorsOfOne,
-        ),
+        ).map(withShorterFile),
       },
     }),
     ...(kept && { kept: fairShare(kept, STATUS_LIMITS.kept) }),
@@ -52,6 +52,13 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
         : { ...environment, history: history.slice(0, granted[index]) };
     }),
   };
+}
+
+/** What the schema takes more than that came from earlier versions: it may become looser only, and each error has `alone` by now. */
+const FILE_BYTES = 224;
+
+function withShorterFile<Refusal extends { file?: string | undefined }>(error: Refusal): Refusal {
+  return error.file === undefined ? error : { ...error, file: cut(error.file, FILE_BYTES) };
 }
 
 /** Bytes that a list of history adds to an entry: a comma, and at worst `,"history":[]`. */

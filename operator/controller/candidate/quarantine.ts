@@ -1,9 +1,22 @@
 import type { ErrorDetail, TowpathError } from '../../api/errors.ts';
 
+/**
+ * What is refused in principle and says nothing of other environments: what cannot change in one environment's object
+ * may be made anew in another's, and a path of its own may come with a later commit.
+ */
+const OF_ONE_ENVIRONMENT: ReadonlySet<string> = new Set(['ImmutableField', 'EnvironmentPathNotFound']);
+
+/** Whether what one environment refuses for that reason keeps a candidate from no other. */
+export function isOfOneEnvironment(reason: string): boolean {
+  return OF_ONE_ENVIRONMENT.has(reason);
+}
+
 /** A candidate that was refused, with every error. */
 export interface Rejected {
   revision: string;
   candidate?: string;
+  /** Its errors say nothing of other environments. */
+  alone?: true;
   errors: readonly ErrorDetail[];
 }
 
@@ -16,7 +29,7 @@ export class Quarantine extends Error {
   readonly refusedBy: 'Its own' | 'Another';
 
   constructor(
-    { revision, candidate }: Omit<Rejected, 'errors'>,
+    { revision, candidate }: Omit<Rejected, 'errors' | 'alone'>,
     error: TowpathError,
     retry?: { attempts: number; nextAt: Date },
     /** `Another`: an environment that tells each of the errors itself. */
@@ -30,6 +43,7 @@ export class Quarantine extends Error {
     this.rejected = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
+      ...(isOfOneEnvironment(error.reason) ? { alone: true } : {}),
       errors: refusedBy === 'Another' ? [] : errorsOf(error),
     };
   }

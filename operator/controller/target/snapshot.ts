@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { lostOf } from '../../promote/checks.ts';
 import { checksToVerify } from '../../promote/governance.ts';
 import { isUndecided } from '../../promote/verify.ts';
@@ -74,19 +75,17 @@ export function othersOf(run: Run, state: TargetState): Others {
 function toldBefore({ application, underWay: { resolved } }: Run): ToldBefore {
   const { status, metadata } = application;
   const { quarantine, observedGeneration, conditions = [] } = status ?? {};
-  if (quarantine === undefined || quarantine.revision !== resolved?.commit) return new Map();
-  if (observedGeneration !== metadata.generation) return new Map();
+  if (quarantine === undefined || resolved === undefined || observedGeneration !== metadata.generation)
+    return new Map();
   const reason = conditions.find(({ type }) => type === 'Stalled')?.reason ?? 'ManifestInvalid';
-  const refusals = (quarantine.errors ?? []).flatMap(({ environment, message }) =>
-    environment === undefined
-      ? []
-      : [
-          [
-            environment,
-            new Quarantine({ revision: quarantine.revision }, new TowpathError('Person', reason, message)),
-          ] as const,
-        ],
-  );
+  const refusals = (quarantine.errors ?? []).flatMap(({ environment, message, alone }) => {
+    if (environment === undefined || alone === true) return [];
+    // Where environments follow several refs, the status has the commit of one refusal alone.
+    const { desiredRevision = quarantine.revision } = environmentOf(status, environment) ?? {};
+    if (desiredRevision !== resolved.commit) return [];
+    const refusal = new TowpathError('Person', reason, message);
+    return [[environment, new Quarantine({ revision: desiredRevision }, refusal)] as const];
+  });
   return new Map(refusals);
 }
 

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { environmentOf } from '../../api/v1alpha1/application.ts';
 import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
-import { Quarantine } from '../candidate/quarantine.ts';
+import { isOfOneEnvironment, Quarantine } from '../candidate/quarantine.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, inputsKey } from '../record/record.ts';
@@ -14,12 +14,6 @@ import { toldAfter } from './words/refusals.ts';
 const RESOURCE_PAUSE_MS = 500;
 /** So long others may take to say what they think of a candidate; one that hangs must not delay them for longer (A3). */
 const OTHERS_MS = 2_000;
-
-/**
- * What is refused in principle and says nothing of other environments: what cannot change in one environment's object
- * may be made anew in another's, and a path of its own may come with a later commit.
- */
-const OF_ONE_ENVIRONMENT: ReadonlySet<string> = new Set(['ImmutableField', 'EnvironmentPathNotFound']);
 
 /** What blocks whatever would enter, and may be over when the next one has soaked. */
 const OF_OTHERS: ReadonlySet<string> = new Set([
@@ -280,7 +274,7 @@ export function verdictOf(state: TargetState): Verdict | undefined {
   if (found.sight !== undefined && found.sight !== 'Seen') return 'Unseen';
   const { error, at } = ownObstacleOf(state) ?? {};
   if (error instanceof Quarantine)
-    return OF_ONE_ENVIRONMENT.has(error.error.reason) ? 'Undecided' : { refusedBy: error };
+    return isOfOneEnvironment(error.error.reason) ? 'Undecided' : { refusedBy: error };
   if (error !== undefined) return isOfItsState(error) && at === 'Deploying' ? 'Undecided' : 'Unseen';
   if (found.wanted === undefined) return undefined;
   return !isToDeploy(state) || judgementOf(state) !== undefined || isParked(state) ? 'Fine' : undefined;

@@ -20,6 +20,7 @@ function largest(schema: Schema, text: (length: number) => string): unknown {
   if (schema.format === 'date-time') return '2026-11-23T23:59:59Z';
   if (schema.type === 'string') return text(schema.maxLength ?? Number.NaN);
   if (schema.type === 'integer') return schema.maximum;
+  if (schema.type === 'boolean') return false;
   if (schema.type === 'array') {
     assert.ok(schema.items && schema.maxItems);
     const { items } = schema;

@@ -215,6 +215,7 @@ test('what is refused stands with its errors and their number, while what runs k
       source: { revision: 'b'.repeat(40), ref: 'refs/heads/main' },
       rejected: {
         revision: 'b'.repeat(40),
+        alone: true,
         errors: [{ message: 'one', file: 'a.yaml', line: 3 }, { message: 'two' }],
       },
     }),
@@ -223,6 +224,7 @@ test('what is refused stands with its errors and their number, while what runs k
   assert.equal(status.quarantine?.total, 2);
   assert.deepEqual(status.quarantine?.errors?.[0], {
     environment: 'default',
+    alone: true,
     message: 'one',
     file: 'a.yaml',
     line: 3,

@@ -58,11 +58,11 @@ function aboutEnvironment({
   if (retry !== undefined)
     about.retry = { attempts: retry.attempts, nextAt: secondTime(retry.nextAt), environment };
   if (rejected !== undefined) {
-    const { revision, candidate, errors } = rejected;
+    const { revision, candidate, alone, errors } = rejected;
     about.quarantine = {
       revision,
       ...(candidate === undefined ? {} : { candidate }),
-      errors: errors.map((error) => ({ environment, ...error })),
+      errors: errors.map((error) => ({ environment, ...(alone ? { alone } : {}), ...error })),
       total: errors.length,
     };
   }
