@@ -100,7 +100,7 @@ function environmentsAt(namespaces: Record<string, string>, more: object = {}) {
         metadata: { name, uid: name, resourceVersion: '1' },
         spec: { namespace, access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'], ...more },
       };
-      const parsed = parseEnvironment(object);
+      const parsed = parseEnvironment(JSON.parse(JSON.stringify(object)));
       assert.ok(parsed.ok);
       return { object, environment: parsed.environment, errors: [] };
     },
@@ -130,6 +130,30 @@ test('of environments that land at one place the first one has it, and the next 
     [undefined, 'SamePlace', undefined],
   );
   assert.match(all[1]?.refusal?.message ?? '', /^Environment green lands where environment blue does/);
+});
+
+test('one that its Environment refuses leaves the place to the next, but where that is only not known yet, or it runs there', () => {
+  const open = environmentsAt({ blue: '{namespace}', green: '{namespace}' });
+  const closed = environmentsAt({ blue: '{namespace}' }, { allowedNamespaces: [] });
+  const unknown = environmentsAt(
+    { blue: '{namespace}' },
+    { allowedNamespaces: undefined, namespaceSelector: {} },
+  );
+  const reasons = (blue: typeof open, ...records: TargetRecord[]) =>
+    new Targets({
+      installation: 'towpath-system/towpath',
+      impersonate: true,
+      environments: {
+        ...open,
+        labelsOf: () => ({ problem: 'forbidden' }),
+        get: (name: string) => (name === 'blue' ? blue : open).get(name),
+      },
+    })
+      .of(application(inEnvironments('blue', 'green')), records)
+      .map(({ refusal }) => refusal?.reason);
+  assert.deepEqual(reasons(closed), ['NamespaceNotAllowed', undefined]);
+  assert.deepEqual(reasons(unknown), ['EnvironmentsUnknown', 'SamePlace']);
+  assert.deepEqual(reasons(closed, deployed('blue')), ['NamespaceNotAllowed', 'SamePlace']);
 });
 
 test('B4: who runs at a place keeps it where an entry for the same one comes before it, by its record or its status', () => {

@@ -200,7 +200,8 @@ function environmentIn({ target }: TargetRecord): string {
 
 /**
  * Of several at one place one has it: the others would fight with it over each object. Who runs there keeps it, wherever
- * the list has who came later; else the first one has it.
+ * the list has who came later; else the first one has it that its Environment does not refuse. Of which that is only not
+ * known yet keeps its turn.
  */
 function apart(
   targets: readonly SpecifiedTarget[],
@@ -208,7 +209,7 @@ function apart(
 ): readonly SpecifiedTarget[] {
   const holders = new Map<string, Target | undefined>();
   for (const [place, there] of Map.groupBy(targets.filter(isPlaced), placeOf))
-    holders.set(place, there.find(isDeployed) ?? there[0]);
+    holders.set(place, there.find(isDeployed) ?? there.find(mayLand) ?? there[0]);
   return targets.map((target) => {
     if (!isPlaced(target)) return target;
     const holder = holders.get(placeOf(target)) ?? target;
@@ -216,6 +217,10 @@ function apart(
       ? target
       : Object.freeze({ ...target, refusal: target.refusal ?? samePlace(target, holder.environment) });
   });
+}
+
+function mayLand({ refusal }: Target): boolean {
+  return refusal === undefined || refusal.remedy === 'Time';
 }
 
 function samePlace({ environment, namespace }: Target, other: string): TowpathError {
