@@ -23,6 +23,8 @@ export const LOG_FIELDS = {
   errors: 'How many errors it has, also where the status has no room for all.',
   object: 'The object, or the first of them: kind, namespace and name.',
   objects: 'How many objects.',
+  namespaces: 'Where they are, separated by commas; `-` for objects that stand in none.',
+  why: '`Abandoned`: annotated `towpath.dev/abandon`. `Leaving`: the namespace of the Application, or the definition of Applications, is being deleted.',
   digest: 'What `towpath.dev/prune-consent` has to name: `sha256:` and 64 digits.',
 } as const;
 
@@ -76,6 +78,11 @@ export const APPLICATION_LINES = {
     says: 'The repository can be read again.',
     when: 'The first look after that which could.',
     fields: [],
+  },
+  leftBehind: {
+    says: 'Objects are left behind.',
+    when: 'An environment is over, and its objects were not deleted: what is left of them runs on, and nobody looks after it.',
+    fields: ['environment', 'namespaces', 'why'],
   },
   gone: {
     says: 'The Application is gone.',

@@ -4,7 +4,8 @@ import { type TestContext, test } from 'node:test';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { WATCHED_RIGHTS } from '../../operator/kube/rights.ts';
 import { definition } from '../harness/definition.ts';
-import { conditionOf, fastLease, looks, newStage, type Stage } from '../harness/operator.ts';
+import { newEnvironment } from '../harness/environments.ts';
+import { conditionOf, fastLease, looks, newStage, type Stage, timesLogged } from '../harness/operator.ts';
 import { namespaceFor } from '../harness/use-control-plane.ts';
 import { eventually } from '../harness/wait.ts';
 import {
@@ -278,7 +279,7 @@ test('deleting an Application', async (t) => {
   );
 });
 
-test('D11: a namespace that goes, with the ServiceAccount gone before, takes the Application along', async (t) => {
+test('D11: a namespace that goes, with the ServiceAccount gone before, takes the Application along; what an Environment has elsewhere stays, and the log says where', async (t) => {
   const data = 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\n';
   // As it is installed: with the Lease in the namespace that goes, it could lose the lead before its work is done.
   const own = await namespaceFor(t);
@@ -288,7 +289,10 @@ test('D11: a namespace that goes, with the ServiceAccount gone before, takes the
   });
   await grantEverywhere(t, stage, own);
   await stage.application('web');
-  await stage.until('web', (one) => reasonOf(one) === 'Synced', 'web to be Ready');
+  const there = await newEnvironment(t, stage, 'there');
+  await stage.application('far', { environments: [{ name: there.name }] });
+  for (const name of ['web', 'far'])
+    await stage.until(name, (one) => reasonOf(one) === 'Synced', `${name} to be Ready`);
   await stage.kubectl('delete', 'serviceaccount,rolebinding', 'towpath');
   assert.equal(
     await stage.kubectl('get', 'serviceaccount', 'towpath', '--ignore-not-found', '-o', 'name'),
@@ -298,9 +302,25 @@ test('D11: a namespace that goes, with the ServiceAccount gone before, takes the
   await stage.cluster.kubectl(['delete', 'namespace', stage.namespace, '--wait=false']);
   // What else is in the namespace goes when the namespace controller looks again, 15 s later.
   const gone = await stage.cluster.kubectl([
-    ...['-n', stage.namespace, 'wait', '--for=delete', `${APPLICATIONS}/web`, '--timeout=60s'],
+    ...['-n', stage.namespace, 'wait', '--for=delete', `${APPLICATIONS}/web`, `${APPLICATIONS}/far`],
+    '--timeout=60s',
   ]);
   assert.equal(gone.code, 0, `${gone.stderr} ${stage.operator.process.logTail(10)}`);
+  const { status, body } = await stage.cluster.request(
+    'GET',
+    `/api/v1/namespaces/${there.namespace}/configmaps/web`,
+  );
+  assert.equal(status, 200, body);
+  assert.doesNotMatch(body, /towpath\.dev\/target/, 'free for others');
+  const where = `"environment":"${there.name}","namespaces":"${there.namespace}","why":"Leaving"`;
+  await eventually(() => timesLogged(stage.operator, new RegExp(where)) === 1, {
+    describe: `the log to say what was left behind; ${stage.operator.process.logTail(10)}`,
+  });
+  assert.equal(
+    timesLogged(stage.operator, /Objects are left behind\./),
+    1,
+    'what goes with its namespace is none',
+  );
 });
 
 /** As the chart does without watchNamespace: what the operator may in the namespace does not go with it. */

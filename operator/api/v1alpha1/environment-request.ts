@@ -1,4 +1,13 @@
 /**
+ * Reads towpath.dev/abandon: `<environment>`, or `<environment>=<any value>`, several separated by commas. Returns what it
+ * says of the environment; undefined: nothing.
+ */
+export function abandonFor(annotation: string | undefined, environment: string): string | undefined {
+  const said = annotation?.split(',').map((part) => part.trim());
+  return said?.find((part) => part === environment || part.startsWith(`${environment}=`));
+}
+
+/**
  * Reads the grammar that towpath.dev/sync-requested and towpath.dev/prune-consent share: `<value>` for all
  * environments, or `<environment>=<value>`, several separated by commas. Returns the value for the
  * environment; undefined where there is none.

@@ -24,7 +24,10 @@ export const ANNOTATION_ADOPT = `${GROUP}/adopt`;
 export const ANNOTATION_SYNC_REQUESTED = `${GROUP}/sync-requested`;
 /** On an Application: `<environment>=<plan digest>` consents to a held prune. */
 export const ANNOTATION_PRUNE_CONSENT = `${GROUP}/prune-consent`;
-/** On an Application: `<environment>` lets go of a deletion that is stuck: its objects there are released as far as that can be done, and stay. */
+/**
+ * On an Application: `<environment>` lets go of a deletion that is stuck: its objects there are released as far as that can be done, and
+ * stay. What stood there when something was deployed there last counts no more: then `<environment>=<any new value>` does.
+ */
 export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
 /** On an Environment: the uid of the cluster that it is in from now on, where its kubeconfig leads to another one than before. */
 export const ANNOTATION_CLUSTER_CONFIRMED = `${GROUP}/cluster-confirmed`;

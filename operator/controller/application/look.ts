@@ -2,7 +2,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { ApiError } from '../../kube/errors.ts';
-import type { KeptObject } from '../../plan/plan.ts';
+import type { TargetIdentity } from '../record/target.ts';
 import {
   errorToTell,
   type Fault,
@@ -14,9 +14,9 @@ import {
 import { tellUnremoved } from '../target/removal/removal.ts';
 import type { Parts } from '../target/run.ts';
 import type { Retry, TargetUpdate } from '../target/words/target-update.ts';
-import type { Unreported } from '../target/words/unreported.ts';
 import { abortedLater } from '../work/aborted-later.ts';
 import type { ApplicationCache, CachedApplication } from './application-cache.ts';
+import type { EndedTarget } from './status/end-texts.ts';
 import { APPLICATIONS, type ApplicationWriter } from './status/writer.ts';
 import { isPlaced } from './targets.ts';
 
@@ -50,10 +50,7 @@ const ANSWER_MS = 1_000;
 export class ApplicationLooks {
   readonly #options: ApplicationLooksOptions;
   /** Of Applications that were let go and may be there still, by their keys: what to tell when they are gone. */
-  readonly #letGo = new Map<
-    string,
-    { application: Application; kept: readonly KeptObject[]; unreported: readonly Unreported[] }
-  >();
+  readonly #letGo = new Map<string, { application: Application; targets: readonly EndedTarget[] }>();
 
   constructor(options: ApplicationLooksOptions) {
     this.#options = options;
@@ -106,14 +103,10 @@ export class ApplicationLooks {
   async #tellLeft(key: string, signal: AbortSignal): Promise<void> {
     const { applications, writer } = this.#options;
     const cached = applications.get(key);
-    const gone = cached?.left.flatMap(({ name, environment }) => {
-      const memory = cached.memory.targets.get(name);
-      return memory?.gone === undefined ? [] : [{ environment, kept: memory.gone.kept, memory }];
-    });
+    const gone = cached && endedOf(cached, cached.left);
     if (cached?.application === undefined || gone === undefined || gone.length === 0) return;
     await this.#write(cached, cached.application, cached.memory.updates.latest, new Set(), signal);
-    for (const { environment, kept, memory } of gone)
-      writer.tellLeft(cached.application, environment, memory.unreported, kept);
+    for (const target of gone) writer.tellLeft(cached.application, target);
     applications.learnAnew(key);
   }
 
@@ -148,17 +141,10 @@ export class ApplicationLooks {
     await this.#options.writer.tell(application, gathered, last, signal);
   }
 
-  async #letGoOf(
-    key: string,
-    { application, object, memory }: CachedApplication,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #letGoOf(key: string, cached: CachedApplication, signal: AbortSignal): Promise<void> {
+    const { application, object, targets } = cached;
     const { metadata } = object;
-    if (application !== undefined) {
-      const targets = [...memory.targets.values()];
-      const kept = targets.flatMap(({ gone }) => gone?.kept ?? []);
-      this.#letGo.set(key, { application, kept, unreported: targets.map(({ unreported }) => unreported) });
-    }
+    if (application !== undefined) this.#letGo.set(key, { application, targets: endedOf(cached, targets) });
     // Another's finalizer that went in the meantime must not come back.
     const finalizers = (metadata.finalizers ?? []).filter((finalizer) => finalizer !== FINALIZER);
     try {
@@ -179,7 +165,7 @@ export class ApplicationLooks {
   tellGone(key: string): void {
     const gone = this.#letGo.get(key);
     this.#letGo.delete(key);
-    if (gone !== undefined) this.#options.writer.tellDeleted(gone.application, gone.unreported, gone.kept);
+    if (gone !== undefined) this.#options.writer.tellDeleted(gone.application, gone.targets);
   }
 
   /** A look ended with an error: says when the next one is, and tells of it. */
@@ -259,6 +245,14 @@ export class ApplicationLooks {
 /** Milliseconds until what targets told may be written. */
 function restOf({ targets, memory }: CachedApplication, now: number): number {
   return targets.length > MANY_ENVIRONMENTS ? memory.writtenAt + WRITE_EVERY_MS - now : 0;
+}
+
+/** Those of these targets that are over. */
+function endedOf({ memory }: CachedApplication, targets: readonly TargetIdentity[]): EndedTarget[] {
+  return targets.flatMap(({ name, environment }) => {
+    const { gone, unreported } = memory.targets.get(name) ?? {};
+    return gone === undefined || unreported === undefined ? [] : [{ environment, unreported, ...gone }];
+  });
 }
 
 function areGone({ memory, targets }: CachedApplication): boolean {

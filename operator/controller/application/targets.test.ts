@@ -67,19 +67,19 @@ test('what annotations ask for is read for the environment of the target', () =>
   const asked = {
     'towpath.dev/sync-requested': 'staging=1,default=2',
     'towpath.dev/prune-consent': 'default=sha256:a,staging=sha256:b',
-    'towpath.dev/abandon': 'staging,default',
+    'towpath.dev/abandon': 'staging, default=2 ,prod',
     'towpath.dev/adopt': 'true',
   };
   const { settings } = onlyTarget(targets.of(application({}, asked)));
   const { request, consent, abandoned, adopt } = settings;
   assert.deepEqual(
     { request, consent, abandoned, adopt },
-    { request: '2', consent: 'sha256:a', abandoned: true, adopt: true },
+    { request: '2', consent: 'sha256:a', abandoned: 'default=2', adopt: true },
   );
   const others = { 'towpath.dev/sync-requested': 'staging=1', 'towpath.dev/abandon': 'staging' };
   const { settings: without } = onlyTarget(targets.of(application({}, others)));
   assert.equal(without.request, undefined);
-  assert.equal(without.abandoned, false);
+  assert.equal(without.abandoned, undefined);
 });
 
 test('a target is frozen', () => {

@@ -2,7 +2,7 @@ import { TowpathError } from '../../api/errors.ts';
 import type { Application, ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
 import type { Environment } from '../../api/v1alpha1/environment.ts';
-import { requestFor } from '../../api/v1alpha1/environment-request.ts';
+import { abandonFor, requestFor } from '../../api/v1alpha1/environment-request.ts';
 import {
   ANNOTATION_ABANDON,
   ANNOTATION_ADOPT,
@@ -257,7 +257,6 @@ function wasAt(record: TargetRecord | undefined, { cluster, namespace }: Target)
 
 function settingsOf({ metadata, spec }: Application, environment: string): TargetSettings {
   const { annotations } = metadata;
-  const abandoned = annotations[ANNOTATION_ABANDON] ?? '';
   return Object.freeze({
     mode: spec.sync.mode,
     suspended: spec.suspend
@@ -271,7 +270,7 @@ function settingsOf({ metadata, spec }: Application, environment: string): Targe
     timeoutMs: parseDuration(spec.sync.timeout),
     request: requestFor(annotations[ANNOTATION_SYNC_REQUESTED], environment),
     consent: requestFor(annotations[ANNOTATION_PRUNE_CONSENT], environment),
-    abandoned: abandoned.split(',').includes(environment),
+    abandoned: abandonFor(annotations[ANNOTATION_ABANDON], environment),
   });
 }
 

@@ -168,6 +168,7 @@ const record: Required<TargetRecord> = {
   account: 'deployer',
   managedRole: 'edit',
   used: [{ approval: '0b0c8a5e-2222-4222-8333-444455556666', deployment: 7, at: '2026-01-01T00:00:00Z' }],
+  abandoned: hex,
   ending: true,
   handledRequest: hex,
   settings: hex,

@@ -232,6 +232,7 @@ const targetSchema = z.object({
       }),
     )
     .exactOptional(),
+  abandoned: hex.exactOptional(),
   ending: z.literal(true).exactOptional(),
   settings: z.string(),
 });

@@ -208,6 +208,8 @@ export interface TargetRecord {
   handledRequest?: string;
   /** Approvals by which its deployments entered, for as long as their own status may not say so. */
   used?: UsedApproval[];
+  /** Digest of what towpath.dev/abandon said of it when something was deployed last: that counts no more. */
+  abandoned?: string;
   /** Its environment left the Application, and a person consented to the deletion of what it has. */
   ending?: true;
   /** Digest of the settings the objects were last checked against (sync.ignore, sync.prune, adopt). */

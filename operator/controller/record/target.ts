@@ -126,6 +126,6 @@ export interface TargetSettings {
   readonly request: string | undefined;
   /** Digest that a person consented to prune. */
   readonly consent: string | undefined;
-  /** Whether a deletion that is stuck there is to let go. */
-  readonly abandoned: boolean;
+  /** What the value of towpath.dev/abandon says of the environment: that a deletion there is to let go. */
+  readonly abandoned: string | undefined;
 }

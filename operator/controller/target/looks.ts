@@ -12,7 +12,9 @@ import { inherit } from './handover/inherit.ts';
 import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
+import { isAbandoned } from './removal/abandoned.ts';
 import { handoverOf, type Left, leaveTarget } from './removal/leaving.ts';
+import { type LeftBehind, leftBehind } from './removal/left-behind.ts';
 import {
   hookRetryAfter,
   lookAgainMs,
@@ -259,21 +261,22 @@ export class TargetLooks {
   /** What was never deployed there is gone; what was stays until it is known where, or a person lets go of it. */
   async #refuseRemoval(
     due: DueTarget,
-    { application, target: { refusal, settings, environment } }: Unplaced,
+    { application, target }: Unplaced,
     successors: readonly Target[],
     signal: AbortSignal,
   ): Promise<LookResult> {
     const { identity } = due;
-    const handover = settings.abandoned
-      ? undefined
-      : await handoverOf(this.#parts, identity, successors, signal);
+    const { refusal, environment } = target;
+    const isLetGo = isAbandoned(this.#parts.store, target);
+    const handover = isLetGo ? undefined : await handoverOf(this.#parts, identity, successors, signal);
     if (handover === 'TakenOver') return this.#release(due, application.metadata.uid, signal);
     const told = environmentOf(application.status, environment);
     // Its record may be lost.
-    const isThere =
-      this.#parts.store.get(identity) !== undefined || (told !== undefined && wasDeployed(told));
-    if (settings.abandoned || !isThere) return this.#release(due, application.metadata.uid, signal);
-    await this.#options.tell(identity, handover ?? refusedRemoval(environment, refusal), signal);
+    const record = this.#parts.store.get(identity);
+    const isThere = record !== undefined || (told !== undefined && wasDeployed(told));
+    const behind = record && leftBehind('Abandoned', record);
+    if (isLetGo || !isThere) return this.#release(due, application.metadata.uid, signal, behind);
+    await this.#options.tell(identity, handover ?? refusedRemoval(environment, refusal, record), signal);
     return 'success';
   }
 
@@ -292,10 +295,11 @@ export class TargetLooks {
     { identity, memory }: DueTarget,
     applicationUID: string,
     signal: AbortSignal,
+    behind?: LeftBehind,
   ): Promise<LookResult> {
     const record = this.#parts.store.get(identity);
     if (record !== undefined) await this.#removeRecord(record, applicationUID, signal);
-    memory.gone = { kept: [] };
+    memory.gone = { kept: [], behind };
     this.#options.onGone(identity);
     return 'success';
   }

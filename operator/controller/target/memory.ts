@@ -1,6 +1,7 @@
 import { TokenBucket } from '../../kube/token-bucket.ts';
 import type { KeptObject } from '../../plan/plan.ts';
 import type { TargetIdentity } from '../record/target.ts';
+import type { LeftBehind } from './removal/left-behind.ts';
 import type { Session } from './session.ts';
 import { Unreported } from './words/unreported.ts';
 
@@ -18,6 +19,12 @@ export interface HookRetry {
   error?: unknown;
 }
 
+/** What is to be told of a target that is over. */
+export interface Gone {
+  kept: readonly KeptObject[];
+  behind?: LeftBehind | undefined;
+}
+
 /** What is remembered of a target from one look to the next. It goes with what is known of its Application. */
 export interface TargetMemory {
   session?: Session | undefined;
@@ -32,7 +39,7 @@ export interface TargetMemory {
   /** Of a hook that failed while the Application is being deleted. */
   hookRetry?: HookRetry | undefined;
   /** Nothing of it is left but what was kept, since its Application is being deleted. */
-  gone?: { kept: readonly KeptObject[] } | undefined;
+  gone?: Gone | undefined;
 }
 
 export function newTargetMemory({ environment }: TargetIdentity, now: number): TargetMemory {

@@ -106,7 +106,7 @@ function state(changes: Partial<TargetState> = {}): TargetState {
       timeoutMs: 300_000,
       request: undefined,
       consent: undefined,
-      abandoned: false,
+      abandoned: undefined,
     },
     environment: 'default',
     accessChanges: 0,

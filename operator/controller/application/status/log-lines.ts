@@ -9,6 +9,7 @@ import type { ApplicationLineName, LogField } from '../../../observe/application
 import { shortCandidate } from '../../candidate/revision.ts';
 import type { PromotedBy } from '../../record/record.ts';
 import type { Report } from '../../target/words/unreported.ts';
+import type { EndedTarget } from './end-texts.ts';
 import { placeOf } from './event-texts.ts';
 
 /** What the log is told of an Application. */
@@ -62,6 +63,18 @@ export function changeLines(
     ...suspensionLines(status, before),
     ...sourceLines(status, before),
   ];
+}
+
+/** Of so many namespaces the log is told. */
+const NAMESPACES = 10;
+
+/** What the log is told of a target that is over, and whose objects nobody deleted. Pure. */
+export function behindLines({ environment, behind }: Pick<EndedTarget, 'environment' | 'behind'>): LogLine[] {
+  if (behind === undefined) return [];
+  const { why, namespaces } = behind;
+  const more = namespaces.length > NAMESPACES ? ',…' : '';
+  const shown = `${namespaces.slice(0, NAMESPACES).join()}${more}`;
+  return [{ line: 'leftBehind', fields: { environment, namespaces: shown, why } }];
 }
 
 function endedLine(

@@ -5,14 +5,13 @@ import type { KubeClient, KubeObject, ObjectMetadata } from '../../../kube/clien
 import { isNotFound } from '../../../kube/errors.ts';
 import type { EventRecorder } from '../../../kube/events.ts';
 import { secondTime } from '../../../kube/times.ts';
-import { describeObject } from '../../../manifest/manifest.ts';
-import type { KeptObject } from '../../../plan/plan.ts';
 import type { TargetUpdate } from '../../target/words/target-update.ts';
 import type { Report, Unreported } from '../../target/words/unreported.ts';
 import { mergePatchBetween } from '../../work/merge-patch.ts';
 import { combine, partOf } from './combine.ts';
+import { deletedNote, type EndedTarget, leftNote } from './end-texts.ts';
 import { doneEvents, endedSince, type ReportedEvent } from './event-texts.ts';
-import { doneLines, type LogLine } from './log-lines.ts';
+import { behindLines, doneLines, type LogLine } from './log-lines.ts';
 import {
   type Action,
   actionOf,
@@ -131,39 +130,25 @@ export class ApplicationWriter {
     }
   }
 
-  tellDeleted(application: Application, unreported: Iterable<Unreported>, kept: readonly KeptObject[]): void {
+  tellDeleted(application: Application, targets: readonly EndedTarget[]): void {
     const { metadata, status } = application;
-    const { name, namespace } = metadata;
-    const reports = [...unreported].map((one) => one.take(status));
+    const kept = targets.flatMap((one) => one.kept);
+    const reports = targets.map(({ unreported }) => unreported.take(status));
     this.#tellEvents(metadata, 'Delete', reports.flatMap(doneEvents));
     const gone = { line: 'gone' as const, fields: { objects: kept.length } };
-    this.#options.onTold(application, [...reports.flatMap(doneLines), gone]);
-    const [first] = kept;
-    const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
-    const note =
-      first === undefined
-        ? `All objects of Application ${namespace}/${name} were deleted or released.`
-        : `Application ${namespace}/${name} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
+    const lines = [...reports.flatMap(doneLines), ...targets.flatMap(behindLines), gone];
+    this.#options.onTold(application, lines);
+    const note = deletedNote(`${metadata.namespace}/${metadata.name}`, targets);
     this.#record(metadata, { type: 'Normal', reason: 'Deleted', action: 'Delete', note });
   }
 
   /** An environment that the Application names no more is over. */
-  tellLeft(
-    application: Application,
-    environment: string,
-    unreported: Unreported,
-    kept: readonly KeptObject[],
-  ): void {
+  tellLeft(application: Application, target: EndedTarget): void {
     const { metadata, status } = application;
-    const report = unreported.take(status);
+    const report = target.unreported.take(status);
     this.#tellEvents(metadata, 'Delete', doneEvents(report));
-    this.#options.onTold(application, doneLines(report));
-    const [first] = kept;
-    const more = kept.length > 1 ? ` and ${kept.length - 1} more` : '';
-    const note =
-      first === undefined
-        ? `Nothing of environment ${environment} is left: its objects were deleted, released or taken over.`
-        : `Environment ${environment} is gone; ${describeObject(first.object)}${more} stayed: ${first.reason}`;
+    this.#options.onTold(application, [...doneLines(report), ...behindLines(target)]);
+    const note = leftNote(target);
     this.#record(metadata, { type: 'Normal', reason: 'EnvironmentLeft', action: 'Delete', note });
   }
 

@@ -15,6 +15,7 @@ import { knownChanges } from '../changes.ts';
 import { consentTo } from '../deploy/pruning.ts';
 import { Planning } from '../planning.ts';
 import { comesAfter, isPromoted } from '../promotion.ts';
+import { noteAbandoned } from '../removal/abandoned.ts';
 import type { Run } from '../run.ts';
 import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -56,6 +57,7 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
     const unchanged = { ...changed, waiting: waited };
     replaceDeployment(changed, deployment, before?.outcome === undefined ? 'Superseded' : undefined);
     noteAccount(changed, run.target);
+    noteAbandoned(changed, run.target.settings);
     delete changed.pending;
     changed.waiting = waitingAfter(
       waited,

@@ -9,6 +9,7 @@ import type { Deployment, TargetRecord } from '../../record/record.ts';
 import type { DeployContext } from '../deploy-context.ts';
 import { type Former, lastGood, namedBy } from '../former.ts';
 import { Planning } from '../planning.ts';
+import { noteAbandoned } from '../removal/abandoned.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { displacedBy, rejectedWithout } from './displaced.ts';
@@ -153,6 +154,7 @@ async function beginBack(
     const before = { ...changed };
     replaceDeployment(changed, deployment, outcomeOfLeft(asked, left));
     noteAccount(changed, target);
+    noteAbandoned(changed, target.settings);
     changed.kinds = withKinds(changed, manifests);
     if (asked?.type === 'Rollback') {
       const others = withoutCancelled(changed.cancelled, candidate.digest, candidate.id);

@@ -17,9 +17,12 @@ import { endHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
 import { toldDeployed } from '../lost-record.ts';
+import type { Gone } from '../memory.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import type { Unreported } from '../words/unreported.ts';
+import { isAbandoned } from './abandoned.ts';
 import { type HookedDeletion, runDeleteHooks } from './delete-hooks.ts';
+import { leftBehind } from './left-behind.ts';
 import { recovered } from './recovered.ts';
 import { whatLeaves } from './what-leaves.ts';
 
@@ -45,7 +48,7 @@ const RELEASE_MS = 5_000;
  * is left although the deletion policy is Prune, and why (D4).
  */
 export type Finalized =
-  | { state: 'Gone'; kept: readonly KeptObject[] }
+  | ({ state: 'Gone' } & Gone)
   /** For the time when the hook that failed may run again. */
   | { state: 'Resting' }
   | { state: 'Waiting'; message: string; kept: readonly KeptObject[] }
@@ -65,11 +68,11 @@ export async function finalize(
 ): Promise<Finalized> {
   const access = accessOf(parts, target, signal);
   const cluster = parts.clusterOf(target);
-  const { abandoned: isAbandoned, timeoutMs } = target.settings;
-  const leaving = isAbandoned ? undefined : await whatLeaves(parts, application, target, signal);
+  const isLetGo = isAbandoned(parts.store, target);
+  const leaving = isLetGo ? undefined : await whatLeaves(parts, application, target, signal);
   const record =
     parts.store.get(target) ??
-    (isAbandoned || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
+    (isLetGo || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
   const isOver = () => noteEnd(parts, application, target, record);
   if (record === undefined) {
     await isOver();
@@ -77,17 +80,18 @@ export async function finalize(
     await parts.store.remove(newRecord(target), signal);
     return { state: 'Gone', kept: [] };
   }
-  if (isAbandoned || leaving !== undefined) {
+  if (isLetGo || leaving !== undefined) {
+    const behind = leftBehind(isLetGo ? 'Abandoned' : 'Leaving', record, leaving?.namespace);
     await releaseWhatCanBe(cluster, access, record, leaving?.namespace);
     await isOver();
     await parts.store.remove(record, signal);
-    return { state: 'Gone', kept: [] };
+    return { state: 'Gone', kept: [], behind };
   }
   await watchAll(cluster, application, access, record);
   const moving = movingOf(parts, target, access);
   const isPruned = application.spec.deletionPolicy === 'Prune';
-  const { refusal } = target;
-  const deletion = { parts, cluster, access, record, timeoutMs, refusal, ...options };
+  const { refusal, settings } = target;
+  const deletion = { parts, cluster, access, record, timeoutMs: settings.timeoutMs, refusal, ...options };
   const held = await heldBy(deletion, moving);
   if (held !== undefined) return held;
   const deleted = isPruned ? await deleteAll(deletion, moving) : NOTHING_DELETED;

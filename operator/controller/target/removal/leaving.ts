@@ -5,6 +5,7 @@ import type { TargetRecord } from '../../record/record.ts';
 import type { Target, TargetIdentity } from '../../record/target.ts';
 import { accessOf, type Parts } from '../run.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
+import { isAbandoned } from './abandoned.ts';
 import type { Hold } from './finalize.ts';
 import {
   type Removal,
@@ -34,7 +35,7 @@ export async function leaveTarget(
   signal: AbortSignal,
 ): Promise<Removal> {
   const { application, target, successors, memory } = left;
-  const obstacle = target.settings.abandoned ? undefined : await obstacleOf(parts, left, signal);
+  const obstacle = isAbandoned(parts.store, target) ? undefined : await obstacleOf(parts, left, signal);
   if (obstacle === 'TakenOver') {
     await endTakenOver(parts, target, application.metadata.uid, signal);
     memory.gone = { kept: [] };
@@ -66,7 +67,10 @@ async function obstacleOf(
     const taking = takingIn(parts, successors);
     return taking && whyHeld(environment, { state: 'HandingOver', to: taking.environment });
   }
-  return (await handoverOf(parts, target, successors, signal)) ?? refusedRemoval(environment, refusal);
+  return (
+    (await handoverOf(parts, target, successors, signal)) ??
+    refusedRemoval(environment, refusal, parts.store.get(target))
+  );
 }
 
 /** One of them that has not deployed everything yet. */

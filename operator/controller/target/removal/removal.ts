@@ -1,7 +1,7 @@
 import { TowpathError } from '../../../api/errors.ts';
 import type { Application } from '../../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
-import { ANNOTATION_ABANDON } from '../../../api/v1alpha1/names.ts';
+import type { TargetRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
 import { toldDeployed } from '../lost-record.ts';
 import type { HookRetry, TargetMemory } from '../memory.ts';
@@ -10,6 +10,7 @@ import type { Parts } from '../run.ts';
 import { explainForbidden } from '../words/forbidden.ts';
 import { leftMessage } from '../words/sync-and-reason.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
+import { howToAbandon, isAbandoned } from './abandoned.ts';
 import { type Deletion, finalize, type Hold } from './finalize.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
@@ -68,7 +69,7 @@ export async function removeTarget(
   signal.throwIfAborted();
   switch (finalized.state) {
     case 'Gone':
-      memory.gone = { kept: finalized.kept };
+      memory.gone = { kept: finalized.kept, behind: finalized.behind };
       return 'Gone';
     case 'Resting':
       // Again, in case it could not be told when it failed.
@@ -88,7 +89,7 @@ export async function removeTarget(
 
 /** Whether anything of it may be there that is not to be let go: for what never was, nobody needs an access. */
 function mayBeThere({ store }: Parts, { application, target }: Removed): boolean {
-  if (target.settings.abandoned) return false;
+  if (isAbandoned(store, target)) return false;
   return store.get(target) !== undefined || toldDeployed(application, target);
 }
 
@@ -96,9 +97,9 @@ function mayBeThere({ store }: Parts, { application, target }: Removed): boolean
 export function refusedRemoval(
   environment: string,
   { message, remedy }: TowpathError,
+  record?: TargetRecord,
 ): Extract<TargetUpdate, { kind: 'Leaving' }> {
-  const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
-  const text = fitBetween('Deleting: ', message, abandon);
+  const text = fitBetween('Deleting: ', message, howToAbandon(environment, record));
   return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: remedy !== 'Time', message: text };
 }
 
@@ -138,14 +139,13 @@ export async function tellUnremoved(
   { tell, warn }: Pick<RemovalSpeaker, 'tell'> & Partial<RemovalSpeaker>,
 ): Promise<void> {
   const signal = AbortSignal.timeout(TELL_MS);
-  const { environment } = target;
   await parts.wanted.learnSecrets(application, signal).catch(() => undefined);
   const hidden = parts.secrecy.hide(application, error);
   const explained =
     hidden instanceof TowpathError ? await explainForbidden(parts, target, hidden, signal) : hidden;
   const why = explained instanceof Error ? explained.message : String(explained);
   // Without the right, or without an answer, only the person can say that the objects are to be left.
-  const abandon = ` To leave the objects: annotate ${ANNOTATION_ABANDON}=${environment}.`;
+  const abandon = howToAbandon(target.environment, parts.store.get(target));
   const message = fitBetween('Deleting: ', why, abandon);
   warn?.('DeletionFailed', message);
   const { hookRetry } = memory;
