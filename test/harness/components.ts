@@ -46,6 +46,7 @@ export function apiServerArgs(layout: Layout): string[] {
     `--tls-cert-file=${file('tls.crt')}`,
     `--tls-private-key-file=${file('tls.key')}`,
     `--token-auth-file=${file('tokens.csv')}`,
+    `--client-ca-file=${file('ca.crt')}`,
     '--authorization-mode=RBAC',
     '--service-account-issuer=https://kubernetes.default.svc',
     `--service-account-key-file=${file('sa.pub')}`,

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { kubeConfigText } from './cluster.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
@@ -24,14 +26,47 @@ export async function make({ request }: Requests, path: string, body: object): P
   if (status >= 300 && status !== 409) throw new Error(`POST ${path}: ${status} ${text}`);
 }
 
+const ROLES: readonly string[] = [OPERATORS, 'view'];
+
 /** A ServiceAccount with the roles that docs/clusters.md gives it, or others, and a token of it for two hours. */
 export async function newAccount(
   cluster: Requests,
   name: string,
-  roles: readonly string[] = [OPERATORS, 'view'],
+  roles: readonly string[] = ROLES,
 ): Promise<string> {
   await make(cluster, '/api/v1/namespaces', { metadata: { name: OPERATORS } });
   await make(cluster, `/api/v1/namespaces/${OPERATORS}/serviceaccounts`, { metadata: { name } });
+  await bind(cluster, { kind: 'ServiceAccount', name, namespace: OPERATORS }, roles);
+  const path = `/api/v1/namespaces/${OPERATORS}/serviceaccounts/${name}/token`;
+  const { status, body } = await cluster.request('POST', path, {
+    body: {
+      apiVersion: 'authentication.k8s.io/v1',
+      kind: 'TokenRequest',
+      spec: { expirationSeconds: 7_200 },
+    },
+  });
+  if (status !== 201) throw new Error(`POST ${path}: ${status} ${body}`);
+  return (JSON.parse(body) as { status: { token: string } }).status.token;
+}
+
+/** Whom `cluster certificate` makes the client certificate for. */
+const CLIENT = { kind: 'User', name: 'test-client', apiGroup: 'rbac.authorization.k8s.io' };
+
+/** A kubeconfig with a client certificate of the cluster's authority, whose user has the same roles. */
+export async function kubeConfigByCertificate(cluster: ControlPlane): Promise<string> {
+  await bind(cluster, CLIENT, ROLES);
+  const data = (end: string) =>
+    readFileSync(join(cluster.directory, `kubelet-client.${end}`)).toString('base64');
+  const config = JSON.parse(kubeConfigOf(cluster, '')) as { users: { user: object }[] };
+  const user = { 'client-certificate-data': data('crt'), 'client-key-data': data('key') };
+  return JSON.stringify({ ...config, users: config.users.map((one) => ({ ...one, user })) });
+}
+
+async function bind(
+  cluster: Requests,
+  subject: { kind: string; name: string; namespace?: string; apiGroup?: string },
+  roles: readonly string[],
+): Promise<void> {
   const rbac = '/apis/rbac.authorization.k8s.io/v1';
   const rules = [
     { apiGroups: [''], resources: ['namespaces', 'serviceaccounts'], verbs: ['get'] },
@@ -45,20 +80,10 @@ export async function newAccount(
   await make(cluster, `${rbac}/clusterroles`, { metadata: { name: OPERATORS }, rules });
   for (const role of roles)
     await make(cluster, `${rbac}/clusterrolebindings`, {
-      metadata: { name: `${role}-${name}` },
+      metadata: { name: `${role}-${subject.name}` },
       roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name: role },
-      subjects: [{ kind: 'ServiceAccount', name, namespace: OPERATORS }],
+      subjects: [subject],
     });
-  const path = `/api/v1/namespaces/${OPERATORS}/serviceaccounts/${name}/token`;
-  const { status, body } = await cluster.request('POST', path, {
-    body: {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: { expirationSeconds: 7_200 },
-    },
-  });
-  if (status !== 201) throw new Error(`POST ${path}: ${status} ${body}`);
-  return (JSON.parse(body) as { status: { token: string } }).status.token;
 }
 
 export async function endAccount(cluster: Requests, name: string): Promise<void> {

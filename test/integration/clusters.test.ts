@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import type { Environment } from '../../operator/api/v1alpha1/environment.ts';
-import type { Cluster } from '../harness/cluster.ts';
+import { type Cluster, kubeConfigText } from '../harness/cluster.ts';
 import { startConnectProxy } from '../harness/connect-proxy.ts';
 import { definition } from '../harness/definition.ts';
 import { documented, runCommands } from '../harness/documented.ts';
@@ -14,6 +14,7 @@ import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
 import {
   ENVIRONMENTS,
   endAccount,
+  kubeConfigByCertificate,
   kubeConfigOf,
   make,
   newAccount,
@@ -106,7 +107,7 @@ async function newWeb(t: TestContext) {
   return { stage, other, here, there, account, environments };
 }
 
-test('an Application with an environment in another cluster has its objects there and only there, and a rotated kubeconfig takes effect by itself', async (t) => {
+test('S12: an Application with an environment in another cluster has its objects there and only there, by a token and by a client certificate, and a rotated kubeconfig takes effect by itself', async (t) => {
   const { stage, other, here, there, account } = await newWeb(t);
   assert.equal((await webIn(stage.cluster, here.namespace))?.version, '1');
   assert.equal((await webIn(other, there.namespace))?.version, '1');
@@ -151,9 +152,16 @@ test('an Application with an environment in another cluster has its objects ther
     refused.status?.conditions?.some(({ type }) => type === 'Stalled'),
     true,
   );
-  await storeKubeConfig(stage, 'there', kubeConfigOf(other, await newAccount(other, `${account}-3`)));
-  await untilEnvironment(stage, there, 'Available');
+  // S12: by a client certificate, which the API server asks for; its end is told, too.
+  await storeKubeConfig(stage, 'there', await kubeConfigByCertificate(other));
+  const certified = await untilEnvironment(stage, there, 'Available');
+  const untilMs = Date.parse(certified.status?.cluster?.credentialExpiresAt ?? '') - Date.now();
+  assert.ok(untilMs > 300 * 24 * 3_600_000, `${untilMs} ms`);
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
+  await stage.repository.commit(configMap('4'));
+  await eventually(async () => (await webIn(other, there.namespace))?.version === '4', {
+    describe: 'what is written by the certificate',
+  });
 });
 
 interface Named {
@@ -563,7 +571,7 @@ test('S16: the commands of docs/clusters.md make a kubeconfig with which access 
   const page = 'clusters.md';
   writeFileSync(join(directory, 'towpath-remote.yaml'), documented(page, 'kind: ClusterRole'));
   await runCommands(other, documented(page, 'kubectl apply -f towpath-remote.yaml'), directory);
-  await runCommands(other, documented(page, 'create token'), directory);
+  await runCommands(other, documented(page, 'create token', 'SERVER='), directory);
   await bindsOnlyWhereItMay(t, other);
   const inNamespace = (commands: string) =>
     runCommands(stage.cluster, commands.replaceAll('towpath-system', stage.namespace), directory);
@@ -587,13 +595,47 @@ test('S16: the commands of docs/clusters.md make a kubeconfig with which access 
   // Rotated as the page says it: the token is another one, and nothing is made anew.
   const before = await webIn(other, landing);
   const former = status?.cluster?.credentialExpiresAt;
-  const shorter = documented(page, 'create token').replace('2160h', '1h');
+  const shorter = documented(page, 'create token', 'SERVER=').replace('2160h', '1h');
   await runCommands(other, shorter, directory);
-  await inNamespace(documented(page, '--dry-run=client'));
-  await eventually(
-    async () => (await environment(stage, { name })).status?.cluster?.credentialExpiresAt !== former,
-    { describe: 'the new token in the status' },
-  );
+  await inNamespace(documented(page, 'eu.kubeconfig --dry-run=client'));
+  const untilOtherThan = (expiresAt: string | undefined) =>
+    eventually(
+      async () => {
+        const now = (await environment(stage, { name })).status?.cluster?.credentialExpiresAt;
+        return now !== expiresAt && now;
+      },
+      { describe: 'the new token in the status' },
+    );
+  const byHand = await untilOtherThan(former);
+  await renewAsCronJob(stage, other, page);
+  await untilOtherThan(byHand);
   await stage.untilReadyAt('web', revision);
   assert.deepEqual(await webIn(other, landing), before);
 });
+
+/** Makes what the page has a CronJob need, and runs its script as the accounts that it names. */
+async function renewAsCronJob(stage: Stage, other: Cluster, page: string): Promise<void> {
+  const there = await other.kubectl(['apply', '-f', '-'], {
+    input: documented(page, 'serviceaccounts/token'),
+  });
+  assert.equal(there.code, 0, there.stderr);
+  const written = documented(page, 'kind: CronJob').replaceAll('towpath-system', stage.namespace);
+  const here = await stage.cluster.kubectl(['apply', '-f', '-'], { input: written });
+  assert.equal(here.code, 0, here.stderr);
+  const cronJob = JSON.parse(await stage.kubectl('get', 'cronjob', 'towpath-renew-eu', '-o', 'json')) as {
+    spec: { jobTemplate: { spec: { template: { spec: { containers: { args: string[] }[] } } } } };
+  };
+  const [script = ''] = cronJob.spec.jobTemplate.spec.template.spec.containers[0]?.args ?? [];
+  const directory = temporaryDirectory('renewed');
+  const stored = await stage.kubectl('get', 'secret', 'eu', '-o', 'jsonpath={.data.kubeconfig}');
+  writeFileSync(join(directory, 'kubeconfig'), Buffer.from(stored, 'base64'));
+  const kubeconfigPath = join(directory, 'own');
+  const token = (await stage.kubectl('create', 'token', 'towpath-renew')).trim();
+  writeFileSync(kubeconfigPath, kubeConfigText({ ...stage.cluster, token }));
+  const commands = script
+    .replaceAll('/eu/', `${directory}/`)
+    .replaceAll('/tmp/kubeconfig', `${directory}/renewed`)
+    // The account in the other cluster stands where the page has it.
+    .replace(`-n ${stage.namespace} create token`, '-n towpath-system create token');
+  await runCommands({ ...stage.cluster, kubeconfigPath }, commands, directory);
+}
