@@ -139,7 +139,7 @@ async function memoryFigure(
   });
 }
 
-/** Five of them are longer than the interval at which a repository is asked. */
+/** Five of them are a minute: what a timer of a minute or less does at rest is among it, and a repository is asked once an hour. */
 const IDLE_SAMPLE_MS = 13_000;
 const STILL_WITHIN_MS = 300_000;
 
