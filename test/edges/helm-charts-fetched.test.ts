@@ -1,0 +1,36 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { startChartRepository } from '../harness/chart-repository.ts';
+import { conditionOf, newStage } from '../harness/operator.ts';
+import { eventually } from '../harness/wait.ts';
+
+test('S9, A4: a chart of a kustomization is fetched, pinned, and runs on when its repository is gone', async (t) => {
+  const published = await startChartRepository();
+  t.after(() => published.stop());
+  const redis = (version: string) => ({
+    'Chart.yaml': `apiVersion: v2\nname: redis\nversion: ${version}\n`,
+    'templates/a.yaml':
+      'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: redis}\ndata: {text: {{ .Chart.Version | quote }}, size: {{ .Values.size | quote }}}\n',
+  });
+  await published.publish(redis('1.0.0'));
+  const files = (size: number) => ({
+    'web/kustomization.yaml': `helmCharts:\n- {name: redis, releaseName: web, repo: "${published.url}", version: ^1.0.0, valuesInline: {size: ${size}}}\n`,
+  });
+  const stage = await newStage(t, { files: files(1), flags: [`--ca-file=${published.caFile}`] });
+  await stage.deployed('web', { source: { path: 'web' } });
+  const seen = () => stage.kubectl('get', 'configmap', 'redis', '-o', 'jsonpath={.data.text} {.data.size}');
+  assert.equal(await seen(), '1.0.0 1');
+  await published.publish(redis('1.1.0'));
+  const second = await stage.repository.commit(files(2));
+  await stage.untilReadyAt('web', second);
+  assert.equal(await seen(), '1.0.0 2', 'a range stays what it came to');
+  published.intercept = (_request, response) => {
+    response.writeHead(503).end();
+    return true;
+  };
+  await stage.restart();
+  await stage.kubectl('patch', 'configmap', 'redis', '-p', '{"data":{"text":"drift"}}');
+  await eventually(async () => (await seen()) === '1.0.0 2', { describe: 'the drift to be repaired' });
+  const later = await stage.get('web');
+  assert.equal(conditionOf(later, 'Ready')?.status, 'True');
+});
