@@ -111,14 +111,16 @@ function isSettled({ isBack, governance, before, digest }: Begun): boolean {
   return before.deployment?.candidate.digest !== digest;
 }
 
-/** How it came to another environment: by what the stage before is asked, and past nothing of that. */
+/** How it had come to another environment: by what the stage before is asked, and past nothing of that. */
 function enteredByGates(
-  { commit, at }: Begun,
+  begun: Begun,
   environment: Environment,
   all: readonly Begun[],
   demandedMs: number,
 ): boolean {
-  const its = all.filter((one) => one.environment === environment && one.at <= at);
+  const { commit } = begun;
+  // That one may go on at the same moment.
+  const its = all.slice(0, all.indexOf(begun)).filter((one) => one.environment === environment);
   const entry = its.findLast(({ by }) => by?.type !== 'Retry');
   if (entry === undefined || entry.isBack || entry.commit !== commit) return false;
   const skips = entry.by?.skipGates ?? [];
