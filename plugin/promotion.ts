@@ -1,6 +1,5 @@
 import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
-import type { EnvironmentStatus } from '../operator/api/v1alpha1/application.ts';
 import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
 import { type Promotion, parsePromotion } from '../operator/api/v1alpha1/promotion.ts';
 import { CommandError } from './exit-codes.ts';
@@ -21,24 +20,6 @@ const NAMED = 10;
 /** What a person asks for: the rest is filled in. */
 export type Asked = Omit<Promotion['spec'], 'requestedBy' | 'skipGates' | 'deployment'> &
   Partial<Pick<Promotion['spec'], 'skipGates'>>;
-
-/** What waits in an environment, the newest first: what the entry is about, and what came before it. */
-export function allWaiting({
-  desiredDigest,
-  desiredRevision,
-  waiting = [],
-}: Pick<EnvironmentStatus, 'desiredDigest' | 'desiredRevision' | 'waiting'>): readonly {
-  readonly revision: string;
-  readonly digest: string;
-}[] {
-  if (desiredDigest === undefined) return waiting;
-  return [{ revision: desiredRevision ?? '', digest: desiredDigest }, ...waiting];
-}
-
-/** Whether somebody means that commit by what he wrote. */
-export function isOfRevision(written: string, revision: string | undefined): boolean {
-  return written.length >= 7 && revision?.startsWith(written) === true;
-}
 
 const listSchema = z.object({ items: z.array(z.unknown()) });
 
@@ -166,19 +147,6 @@ function fromTo(
   const { from, to } = change ?? {};
   if (to === undefined || from === to) return [];
   return [`${what}: ${from === undefined ? 'nothing' : shown(from)} → ${shown(to)}`];
-}
-
-/** What that would change which waits in an environment by itself, and is told in the status of the Application. */
-export function waitingChanges(entry: EnvironmentStatus): NonNullable<Promotion['status']>['changes'] {
-  const { changes, revision, desiredRevision } = entry;
-  if (changes === undefined) return undefined;
-  return {
-    ...changes,
-    revision: {
-      ...(revision === undefined ? {} : { from: revision }),
-      ...(desiredRevision === undefined ? {} : { to: desiredRevision }),
-    },
-  };
 }
 
 /** @throws CommandError where it cannot be read */

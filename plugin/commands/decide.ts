@@ -4,8 +4,9 @@ import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { commandOn, keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
-import { allWaiting, isOfRevision, linesOfChanges, waitingChanges } from '../promotion.ts';
+import { linesOfChanges } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
+import { allWaiting, changesOf, shortDigest, type Waits, waitingOf } from '../waiting.ts';
 import { whoAmI } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
@@ -20,14 +21,15 @@ export const reject = deciding('Reject');
 function deciding(decision: 'Approve' | 'Reject'): Command {
   const isYes = decision === 'Approve';
   return {
-    usage: `${isYes ? 'approve' : 'reject'} APP ENV`,
+    usage: `${isYes ? 'approve' : 'reject'} APP ENV [--candidate DIGEST | --revision SHA]`,
     words: [2, 2],
-    flags: ['output', 'revision', 'operator-namespace'],
+    flags: ['output', 'candidate', 'revision', 'operator-namespace'],
     summary: isYes
       ? 'Says yes, in your name, to the manifests that wait for approval in that environment, and to no others.'
       : 'Says no to the manifests that wait in that environment: they are held back there. A newer commit may enter.',
     notes: [
-      'With --revision SHA what waits of that commit: what you looked at, or what soaks in the stage before, and nothing that came since.',
+      '--revision SHA: what waits of that commit, what you looked at, or what soaks in the stage before, and nothing that',
+      'came since; --candidate: by the digest of its manifests, of which 7 digits are enough.',
     ],
     run: async (context) => {
       const { kubectl, words } = context;
@@ -35,8 +37,8 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       const { application, entry } = await readEnvironment(kubectl, name, environment);
       const key = keyOf(application);
       const chosen = chosenOf(context, entry, decision);
-      if (chosen === undefined) {
-        refuseOtherRevision(context.flags.revision, entry);
+      if (entry === undefined || chosen === undefined) {
+        refuseOthers(context.flags, entry);
         throw nothingWaits(key, environment, entry);
       }
       const { digest } = chosen;
@@ -48,7 +50,8 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
           EXIT.NotAwaited,
         );
       await warnIfNobodyLeads(context);
-      if (isYes && entry?.desiredDigest === digest) tellChanges(context, entry);
+      const changes = changesOf(entry, chosen);
+      if (isYes) tellChanges(context, changes);
       await kubectl.create({
         apiVersion: API_VERSION,
         kind: 'Approval',
@@ -58,31 +61,36 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       const what = `manifests ${digest} of ${key} in ${environment}${ofCommit(chosen.revision, entry)}`;
       const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with ${commandOn(application, 'status', environment, '--watch')}.${others(chosen, entry)}`;
       if (isJson(context))
-        printJson(context, { ...about, application: key, decision, by: me.username, message });
+        printJson(context, { ...about, application: key, decision, by: me.username, changes, message });
       else printLines(context, [message]);
       return EXIT.Done;
     },
   };
 }
 
-/** What one says yes to comes first: of exactly these manifests, which the entry names. */
-function tellChanges(context: Context, entry: EnvironmentStatus): void {
+/** What one says yes to comes first: of exactly these manifests. */
+function tellChanges(context: Context, changes: ReturnType<typeof changesOf>): void {
   if (isJson(context)) return;
-  for (const line of linesOfChanges(waitingChanges(entry))) context.err.write(`${line}\n`);
+  for (const line of linesOfChanges(changes)) context.err.write(`${line}\n`);
 }
 
-/** What waits of that commit; of none that is named the newest, to which a no may be said for whatever else it waits. */
+/** What waits and is named; where none is, the newest, to which a no may be said for whatever else it waits. */
 function chosenOf(
-  { flags: { revision } }: Context,
+  { flags: { revision, candidate } }: Context,
   entry: EnvironmentStatus | undefined,
   decision: 'Approve' | 'Reject',
-): { readonly revision: string; readonly digest: string } | undefined {
-  const { blockedBy = [], desiredDigest, desiredRevision = '' } = entry ?? {};
-  if (revision !== undefined && !isOfRevision(revision, desiredDigest && desiredRevision))
-    return entry && allWaiting(entry).find((one) => isOfRevision(revision, one.revision));
-  const isAwaited = blockedBy.some(({ reason }) => AWAITED.includes(reason));
-  if (desiredDigest === undefined || !(isAwaited || decision === 'Reject')) return undefined;
-  return { revision: desiredRevision, digest: desiredDigest };
+): Waits | undefined {
+  if (revision !== undefined && candidate !== undefined)
+    throw new CommandError('Name one of --candidate and --revision.', EXIT.Usage);
+  const { blockedBy = [], desiredDigest } = entry ?? {};
+  const isAwaited = desiredDigest !== undefined && blockedBy.some(({ reason }) => AWAITED.includes(reason));
+  const chosen =
+    candidate !== undefined
+      ? waitingOf({ candidate }, entry)
+      : revision !== undefined
+        ? waitingOf({ revision }, entry)
+        : entry && allWaiting(entry).find(({ digest }) => digest === desiredDigest);
+  return chosen?.digest !== desiredDigest || isAwaited || decision === 'Reject' ? chosen : undefined;
 }
 
 function nothingWaits(key: string, environment: string, entry: EnvironmentStatus | undefined): CommandError {
@@ -92,19 +100,23 @@ function nothingWaits(key: string, environment: string, entry: EnvironmentStatus
 }
 
 /** What waits is named, so that one sees what one may say. */
-export function refuseOtherRevision(
-  revision: string | undefined,
+export function refuseOthers(
+  { revision, candidate }: Pick<Context['flags'], 'revision' | 'candidate'>,
   entry: Pick<EnvironmentStatus, 'desiredDigest' | 'desiredRevision' | 'waiting'> | undefined,
 ): void {
   const all = entry === undefined ? [] : allWaiting(entry);
+  if (all.length === 0) return;
   // It does wait, though not for that.
-  if (revision === undefined || all.some((one) => isOfRevision(revision, one.revision))) return;
-  const waits = all.map((one) => one.revision.slice(0, 12));
-  if (waits.length === 0) return;
-  throw new CommandError(
-    `What waits is of revision ${waits.join(' or ')}, not of ${revision}: look at it, and name that one.`,
-    EXIT.NotAwaited,
-  );
+  if (candidate !== undefined && waitingOf({ candidate }, entry) === undefined)
+    throw new CommandError(
+      `What waits is ${all.map(inShort).join(' or ')}, not ${candidate}: look at it, and name that one.`,
+      EXIT.NotAwaited,
+    );
+  if (revision !== undefined && waitingOf({ revision }, entry) === undefined)
+    throw new CommandError(
+      `What waits is of revision ${all.map((one) => one.revision.slice(0, 12)).join(' or ')}, not of ${revision}: look at it, and name that one.`,
+      EXIT.NotAwaited,
+    );
 }
 
 function ofCommit(revision: string, entry: EnvironmentStatus | undefined): string {
@@ -115,10 +127,13 @@ function ofCommit(revision: string, entry: EnvironmentStatus | undefined): strin
 }
 
 /** What would enter first may be another one than that. */
-function others({ revision }: { revision: string }, entry: EnvironmentStatus | undefined): string {
-  const all = entry === undefined ? [] : allWaiting(entry).filter((one) => one.revision !== revision);
-  if (all.length === 0) return '';
-  return ` Others wait, too (--revision): ${all.map((one) => one.revision.slice(0, 7)).join(', ')}.`;
+function others({ digest }: Waits, entry: EnvironmentStatus): string {
+  const all = allWaiting(entry).filter((one) => one.digest !== digest);
+  return all.length === 0 ? '' : ` Others wait, too (--candidate): ${all.map(inShort).join(', ')}.`;
+}
+
+function inShort({ digest, revision }: Waits): string {
+  return `${shortDigest(digest)}${revision === '' ? '' : ` (revision ${revision.slice(0, 7)})`}`;
 }
 
 const listSchema = z.object({ items: z.array(z.unknown()) });

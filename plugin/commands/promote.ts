@@ -6,18 +6,9 @@ import {
 } from '../../operator/api/v1alpha1/promotion.ts';
 import { keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
-import {
-  type Asked,
-  allWaiting,
-  answered,
-  ask,
-  isOfRevision,
-  linesOf,
-  linesOfChanges,
-  readPromotion,
-  waitingChanges,
-} from '../promotion.ts';
+import { type Asked, answered, ask, linesOf, linesOfChanges, readPromotion } from '../promotion.ts';
 import { plain, wrap } from '../text/terminal.ts';
+import { allWaiting, changesOf, isOfDigest, isOfRevision, waitingOf } from '../waiting.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
 
@@ -136,15 +127,14 @@ function candidateOf(
 
 function fullOf(text: string, { status }: Application, entry: EnvironmentStatus | undefined): string {
   if (/^sha256:[0-9a-f]{64}$/.test(text)) return text;
-  const digits = text.replace(/^(c-|sha256:)/, '').toLowerCase();
   const known = [
     status?.source?.candidate,
     ...(entry === undefined ? [] : allWaiting(entry).map(({ digest }) => digest)),
     ...(entry?.history ?? []).flatMap(({ candidate, digest }) => [candidate, digest]),
   ].filter((one) => one !== undefined);
-  const found = [...new Set(known.filter((one) => one.startsWith(`sha256:${digits}`)))];
+  const found = [...new Set(known.filter((one) => isOfDigest(text, one)))];
   const [only] = found;
-  if (digits.length >= 7 && only !== undefined && found.length === 1) return only;
+  if (only !== undefined && found.length === 1) return only;
   throw new CommandError(
     `--candidate=${text} names nothing that is known there: write its digest in full.`,
     EXIT.Usage,
@@ -156,10 +146,9 @@ function ofRevision(
   application: Application,
   entry: EnvironmentStatus | undefined,
 ): string {
-  const isIt = (one: string | undefined) => isOfRevision(revision, one);
-  const waits = entry && allWaiting(entry).find((one) => isIt(one.revision));
+  const waits = waitingOf({ revision }, entry);
   if (waits !== undefined) return waits.digest;
-  const ran = entry?.history?.find((one) => isIt(one.revision))?.digest;
+  const ran = entry?.history?.find((one) => isOfRevision(revision, one.revision))?.digest;
   if (ran !== undefined) return ran;
   throw new CommandError(
     `Nothing of revision ${revision} waits in ${entry?.name ?? 'that environment'} of ${keyOf(application)}, nor ran there.`,
@@ -179,10 +168,11 @@ function tellBefore(
 ): string | undefined {
   if (isJson(context)) return undefined;
   const { blockedBy = [], desiredDigest } = entry ?? {};
-  const isWaiting = entry !== undefined && desiredDigest === candidate;
-  const changes = isWaiting ? linesOfChanges(waitingChanges(entry)) : [];
+  const waits = entry && allWaiting(entry).find(({ digest }) => digest === candidate);
+  const changes = entry === undefined || waits === undefined ? [] : linesOfChanges(changesOf(entry, waits));
   const lines = [
-    ...(isWaiting ? blockedBy : []).map(
+    // What keeps out the newest is told of no other.
+    ...(desiredDigest === candidate ? blockedBy : []).map(
       ({ reason, message }) => `In the way now: ${reason}: ${plain(message)}`,
     ),
     ...(skipGates.length === 0 ? [] : [`You pass by: ${skipGates.join(', ')}. That is on record.`]),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import type { PromotionStatus } from '../../operator/api/v1alpha1/promotion.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import {
   BEN,
@@ -11,6 +12,8 @@ import {
   OLGA,
   taken,
 } from '../harness/promotions.ts';
+
+type Changes = PromotionStatus['changes'];
 
 test('A2, A26: what soaks for prod is lost neither by what failed there and is tried once more, nor by what is promoted past it and taken back; and it can be approved while something newer waits', async (t) => {
   const { stage, policy, staging, prod, inProd, runs, asked, promote, cancel, until } =
@@ -63,16 +66,22 @@ test('A2, A26: what soaks for prod is lost neither by what failed there and is t
 
   const told = await stage.until(
     'web',
-    (of) => inProd(of)?.waiting?.[0]?.revision === good,
-    'prod to tell first of what soaks',
+    (of) => {
+      const [first] = inProd(of)?.waiting ?? [];
+      return first?.revision === good && first.changes !== undefined;
+    },
+    'prod to tell first of what soaks, and what that changes',
   );
   assert.equal(inStaging(told)?.revision, good, 'staging stays on what soaks');
   // An approver says yes to that, not to the newest.
   const { towpath } = await newPluginShell(t, cluster, { namespace });
   const yes = await towpath('approve', 'web', prod.name, `--revision=${good.slice(0, 12)}`, '-o', 'json');
   assert.equal(yes.code, 0, yes.stderr);
-  const { digest } = JSON.parse(yes.stdout) as { digest: string };
+  const { digest, changes } = JSON.parse(yes.stdout) as { digest: string; changes: Changes };
   assert.equal(digest, inProd(told)?.waiting?.[0]?.digest);
+  // Of exactly these manifests, from what runs there.
+  assert.deepEqual(changes?.revision, { from: inProd(told)?.revision, to: good });
+  assert.equal(changes?.objects?.find(({ kind }) => kind === 'ConfigMap')?.change, 'Changed');
   const other = await towpath('approve', 'web', prod.name, '--revision=0123456');
   assert.match(
     other.stderr.replaceAll(/\s+/g, ' '),

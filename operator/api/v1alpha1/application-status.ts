@@ -24,6 +24,8 @@ export const STATUS_LIMITS = {
   blockedByOfOne: 8,
   waiting: 16,
   waitingOfOne: 4,
+  waitingObjects: 16,
+  waitingObjectsOfOne: 4,
 } as const;
 
 /** From worst to best: the sync of an Application is the worst of its environments'. */
@@ -150,6 +152,17 @@ export const blockedBySchema = z.object({
 const waitingSchema = z.object({
   revision: revision('The commit.'),
   digest: text(71, 'SHA-256 of its manifests there, which an Approval or a Promotion names.').min(1),
+  changes: z
+    .object({
+      ...changedFields,
+      objects: orderedList(
+        changedObjectSchema,
+        STATUS_LIMITS.waitingObjectsOfOne,
+        'The first of them.',
+      ).optional(),
+    })
+    .meta({ description: 'What they would change there, as changes of the entry says it of the newest.' })
+    .optional(),
 });
 
 export const environmentStatusSchema = z.object({

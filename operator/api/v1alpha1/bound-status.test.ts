@@ -117,6 +117,30 @@ test('of what waits in many environments as many objects are named of each, and 
   assert.deepEqual(of(1)?.[0]?.objects?.length, 20);
 });
 
+test('of what waits besides four objects are named of each, and sixteen of all together; how many there are is told of all', () => {
+  const object = { change: 'Changed' as const, group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
+  const changes = { changed: 30, objects: Array.from({ length: 20 }, () => object) };
+  const one = { revision: 'a'.repeat(40), digest: `sha256:${'0'.repeat(64)}`, changes };
+  const of = (count: number) => {
+    const environments = Array.from({ length: count }, (_, index) => ({
+      name: `${index}`,
+      waiting: [one, { ...one, changes: { added: 1 } }, one],
+    }));
+    const bounded = boundStatus({ environments });
+    assert.deepEqual(applicationStatusSchema.safeParse(bounded).error?.issues ?? [], []);
+    return bounded.environments?.map(({ waiting = [] }) =>
+      waiting.map((its) => [its.changes?.changed, its.changes?.objects?.length]),
+    );
+  };
+  const told = (objects: number) => [
+    [30, objects],
+    [undefined, undefined],
+    [30, objects],
+  ];
+  assert.deepEqual(of(2), [told(4), told(4)]);
+  assert.deepEqual(of(4), [told(2), told(2), told(2), told(2)]);
+});
+
 test('a bounded status is one that the schema accepts', () => {
   const many = Array.from({ length: 500 }, (_, index) => ({
     id: 500 - index,

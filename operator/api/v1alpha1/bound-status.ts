@@ -79,7 +79,7 @@ function* inTurn<Entry>(lists: readonly (readonly Entry[])[]): Generator<Entry> 
 const MOST_WITH_WAITING = 32;
 
 function withBoundedLists(environments: readonly EnvironmentStatus[]): EnvironmentStatus[] {
-  const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects, waiting } = STATUS_LIMITS;
+  const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects } = STATUS_LIMITS;
   const blocks = shares(
     environments.map((environment) => Math.min(environment.blockedBy?.length ?? 0, blockedByOfOne)),
     blockedBy,
@@ -92,15 +92,11 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
     environments.map((environment) => environment.changes?.objects?.length ?? 0),
     changedObjects,
   );
-  const waits = shares(
-    environments.map((environment) => environment.waiting?.length ?? 0),
-    // Among more there is no room for it beside the newest deployment of each.
-    environments.length > MOST_WITH_WAITING ? 0 : waiting,
-  );
+  const waits = boundedWaiting(environments.map(({ waiting = [] }) => waiting));
   return environments.map((environment, index) => {
-    const { waiting: all = [], ...others } = environment;
+    const { waiting: _, ...others } = environment;
     const { pendingPrune, changes } = others;
-    const its = all.slice(0, waits[index]);
+    const its = waits[index] ?? [];
     return {
       ...others,
       ...(environment.blockedBy && { blockedBy: environment.blockedBy.slice(0, blocks[index]) }),
@@ -113,6 +109,31 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
       }),
     };
   });
+}
+
+type Waits = NonNullable<EnvironmentStatus['waiting']>;
+
+/** What waits in each environment, and of all of these together the first objects that they would change. */
+function boundedWaiting(all: readonly Waits[]): Waits[] {
+  const { waiting, waitingObjects, waitingObjectsOfOne } = STATUS_LIMITS;
+  const granted = shares(
+    all.map(({ length }) => length),
+    // Among more there is no room for it beside the newest deployment of each.
+    all.length > MOST_WITH_WAITING ? 0 : waiting,
+  );
+  const told = all.map((its, index) => its.slice(0, granted[index]));
+  const objects = shares(
+    told.flat().map(({ changes }) => Math.min(changes?.objects?.length ?? 0, waitingObjectsOfOne)),
+    waitingObjects,
+  ).values();
+  return told.map((its) =>
+    its.map((one) => {
+      const { value: most = 0 } = objects.next();
+      const { changes } = one;
+      if (changes?.objects === undefined) return one;
+      return { ...one, changes: { ...changes, objects: changes.objects.slice(0, most) } };
+    }),
+  );
 }
 
 /**

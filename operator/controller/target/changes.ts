@@ -1,8 +1,10 @@
 import type { EnvironmentStatus } from '../../api/v1alpha1/application.ts';
+import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
 import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { ApplyReason } from '../../manifest/applied.ts';
 import { idOf, type Manifest } from '../../manifest/manifest.ts';
-import { type Candidate, candidateKey, type TargetRecord } from '../record/record.ts';
+import { type Candidate, candidateKey, isOnItsWay, type TargetRecord } from '../record/record.ts';
+import { othersThatWait } from './others-that-wait.ts';
 import { Planning } from './planning.ts';
 import type { Run } from './run.ts';
 import type { Session } from './session.ts';
@@ -13,8 +15,8 @@ export type Changes = NonNullable<PromotionStatus['changes']>;
 
 type Key = Pick<Candidate, 'id' | 'digest'>;
 
-/** What a person promotes, and what waits by itself. */
-const REMEMBERED = 2;
+/** What a person promotes, what waits by itself, and all else of which the status tells that it waits. */
+const REMEMBERED = 2 + STATUS_LIMITS.waitingOfOne;
 
 /**
  * What a candidate would change of what is there now, by its manifests: the API server is not asked. Undefined where
@@ -29,20 +31,24 @@ export async function changesOf(
   to: Pick<Candidate, 'revision' | 'chart'> | undefined,
   rendered?: readonly Manifest[],
 ): Promise<Changes | undefined> {
-  const { context, session } = run;
-  const { store, record, signal } = context;
+  const { store, record, signal } = run.context;
   const known = knownChanges(run, candidate);
-  if (known !== undefined) return known;
+  if (known !== undefined) return remember(run, candidate, known);
   const objects = rendered ?? (await store.manifests(record, candidate, signal))?.objects;
   if (objects === undefined) return undefined;
   const from = record.deployment?.candidate;
-  const changes = {
+  return remember(run, candidate, {
     ...(await objectsOf(run, objects)),
     ...fromTo('revision', from?.revision, to?.revision),
     ...fromTo('chart', from?.chart, to?.chart),
-  };
-  const others = (session.changes ?? []).slice(1 - REMEMBERED);
-  session.changes = [...others, { of: nameOf(record, candidate), changes }];
+  });
+}
+
+/** Until so many others were asked for since. */
+function remember({ session, context }: Run, candidate: Key, changes: Changes): Changes {
+  const of = nameOf(context.record, candidate);
+  const others = (session.changes ?? []).filter((one) => one.of !== of).slice(1 - REMEMBERED);
+  session.changes = [...others, { of, changes }];
   return changes;
 }
 
@@ -59,11 +65,24 @@ function nameOf({ deployment }: TargetRecord, candidate: Key): string {
   return `${candidateKey(candidate)} ${deployment?.id ?? 0} ${deployment?.outcome ?? ''}`;
 }
 
-/** Finds out what that would change which waits at a gate by itself: who says yes to it sees it before. */
+/** Finds out what that would change which waits at a gate by itself, and beside it: who says yes to it sees it before. */
 export async function noteChanges(run: Run, state: TargetState): Promise<void> {
-  const { wanted } = state.found;
+  const { wanted, sight } = state.found;
+  // What runs is another one as soon as that is through.
+  if (sight === 'Seen' && !isOnItsWay(state.deployment)) await noteOthers(run, wanted?.candidate.digest);
   if (wanted === undefined || stageOf(state) !== 'Parked' || waitsAt(state) === undefined) return;
   await changesOf(run, wanted.candidate, wanted.candidate, wanted.manifests?.objects);
+}
+
+/** What cannot be read is told of without it: nothing else waits for that. */
+async function noteOthers(run: Run, told: string | undefined): Promise<void> {
+  for (const one of othersThatWait(run, told)) {
+    try {
+      await changesOf(run, one, one);
+    } catch {
+      run.context.signal.throwIfAborted();
+    }
+  }
 }
 
 /** The same as the status of the Application has it, which names both commits elsewhere. */

@@ -1,13 +1,11 @@
 import { TowpathError } from '../../../api/errors.ts';
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
-import { STATUS_LIMITS } from '../../../api/v1alpha1/application-status.ts';
 import { LABEL_TARGET } from '../../../api/v1alpha1/names.ts';
 import { asWanted } from '../../../health/health.ts';
 import { isOurs } from '../../../manifest/live.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
-import { candidateKey } from '../../record/record.ts';
-import { runsThere } from '../../record/waiting.ts';
 import { changesToTell } from '../changes.ts';
+import { othersThatWait } from '../others-that-wait.ts';
 import type { Run } from '../run.ts';
 import { lastTry, obstacleOf, stageOf, waitsAt } from '../stage.ts';
 import type { TargetState } from '../state.ts';
@@ -94,37 +92,25 @@ function waitingOf(
   // What failed is what a person has to know first, and what comes after it may be what mends it.
   const isBehindFailed = sync === 'Failed' && stageOf(state) === 'Parked' && waitsAt(state) !== undefined;
   if (sync !== 'Waiting' && !isHeldBack && !isBehindFailed)
-    return { gates: [], ...othersThatWait(run, undefined) };
-  if (wanted === undefined) return { gates: blockedBy, ...othersThatWait(run, undefined) };
+    return { gates: [], ...toldBesides(run, undefined) };
+  if (wanted === undefined) return { gates: blockedBy, ...toldBesides(run, undefined) };
   const changes = changesToTell(run, wanted.candidate);
   const { digest } = wanted.candidate;
   return {
     gates: blockedBy,
     desiredDigest: digest,
     ...(changes === undefined ? {} : { changes }),
-    ...othersThatWait(run, digest),
+    ...toldBesides(run, digest),
   };
 }
 
-/** What a person may approve or promote besides: what soaks elsewhere is the next to enter, whatever came since. */
-function othersThatWait(
-  { parts, target, context: { record, store } }: Run,
-  told: string | undefined,
-): Pick<Facts, 'waiting'> {
-  const newestFirst = (record.waiting ?? []).filter(({ digest }) => digest !== told).toReversed();
-  if (newestFirst.length === 0) return {};
-  const others = parts.store.recordsOf(target.application).filter((one) => one !== record);
-  const [elsewhere = [], nowhere = []] = [true, false].map((is) =>
-    newestFirst.filter(({ asked }) => others.some((one) => runsThere(one, asked)) === is),
-  );
-  const kept = new Map(store.candidatesOf(target).map((one) => [candidateKey(one), one.revision]));
-  const all = new Map<string, string>();
-  for (const one of [...elsewhere, ...nowhere]) {
-    const revision = kept.get(candidateKey(one));
-    if (revision !== undefined && !all.has(one.digest)) all.set(one.digest, revision);
-  }
-  const waiting = [...all].map(([digest, revision]) => ({ revision, digest }));
-  return waiting.length === 0 ? {} : { waiting: waiting.slice(0, STATUS_LIMITS.waitingOfOne) };
+/** What else waits there, each with what it would change, where that is known. */
+function toldBesides(run: Run, told: string | undefined): Pick<Facts, 'waiting'> {
+  const waiting = othersThatWait(run, told).map((one) => {
+    const changes = changesToTell(run, one);
+    return { revision: one.revision, digest: one.digest, ...(changes === undefined ? {} : { changes }) };
+  });
+  return waiting.length === 0 ? {} : { waiting };
 }
 
 /** Before anything was looked at. */
