@@ -499,6 +499,7 @@ export class Operator {
       queueObserver: this.#metrics.work,
       onLooked: (result, seconds) => this.#metrics.work.looked(result, seconds),
       onChecked: (outcome) => this.#metrics.checked(outcome),
+      onVerified: (verified) => this.#metrics.verified(verified),
       onLong: (application, seconds) =>
         log.warn({ application, seconds }, 'A look at an Application has not ended for long.'),
       onAbandoned: (application) => {

@@ -99,6 +99,17 @@ export const PANELS: readonly Panel[] = [
       ['sum by (outcome) (increase(towpath_checks_total[5m]))', '{{outcome}}'],
     ],
   ),
+  series(
+    'Verifications',
+    'What entered and was verified in five minutes: whether it passed, and what becomes of what failed.',
+    'none',
+    [
+      [
+        'sum by (outcome, on_failure) (increase(towpath_verifications_total[5m]))',
+        '{{outcome}} (on failure: {{on_failure}})',
+      ],
+    ],
+  ),
   series('Environments out of reach', '0: their cluster does not answer; nothing is done there.', 'none', [
     ['min by (environment) (towpath_environment_reachable)', '{{environment}}'],
   ]),

@@ -84,6 +84,16 @@ test('A6: a check that could not run is counted apart from one that failed, and 
   assert.equal(families.get('towpath_checks_total')?.samples.length, 3);
 });
 
+test('A6: what failed its verification and was kept is counted apart from what was rolled back, and each from before the first of its kind', async () => {
+  const metrics = newMetrics();
+  metrics.verified({ outcome: 'Failed', onFailure: 'Keep' });
+  const families = parseExposition(await metrics.text());
+  const of = (outcome: string, on_failure: string) =>
+    sumOf(families, 'towpath_verifications_total', { outcome, on_failure });
+  assert.deepEqual([of('Failed', 'Keep'), of('Failed', 'Rollback'), of('Passed', 'Keep')], [1, 0, 0]);
+  assert.equal(families.get('towpath_verifications_total')?.samples.length, 4);
+});
+
 test('the format holds whatever a label says, and however many Applications there are', async () => {
   const hostile = 'a"} 1\nb{c="\\';
   const states = Array.from({ length: 5_000 }, (_, index) => ({

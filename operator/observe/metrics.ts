@@ -74,6 +74,7 @@ export class Metrics {
   readonly #abandoned: Counter;
   readonly #deployments: Counter<'outcome'>;
   readonly #checks: Counter<'outcome'>;
+  readonly #verifications: Counter<'outcome' | 'on_failure'>;
   readonly #quarantined: Counter;
   readonly #repaired: Counter;
   readonly #pruned: Counter;
@@ -126,6 +127,14 @@ export class Metrics {
       registers,
     });
     for (const outcome of ['Passed', 'Failed', 'CouldNotRun']) this.#checks.inc({ outcome }, 0);
+    this.#verifications = new Counter({
+      name: 'towpath_verifications_total',
+      help: 'What entered an environment and was verified as its PromotionPolicy wants: Passed or Failed; and what becomes there of what fails, by on_failure of the policy: Rollback or Keep.',
+      labelNames: ['outcome', 'on_failure'],
+      registers,
+    });
+    for (const outcome of ['Passed', 'Failed'])
+      for (const on_failure of ['Rollback', 'Keep']) this.#verifications.inc({ outcome, on_failure }, 0);
     this.#quarantined = counter(
       'towpath_quarantines_total',
       'Commits that cannot run, and of which nothing was written.',
@@ -239,6 +248,10 @@ export class Metrics {
 
   checked(outcome: string): void {
     this.#checks.inc({ outcome });
+  }
+
+  verified({ outcome, onFailure }: { outcome: string; onFailure: string }): void {
+    this.#verifications.inc({ outcome, on_failure: onFailure });
   }
 
   polled(done: Done): void {

@@ -29,6 +29,9 @@ export interface Verify extends VerifyRule {
   readonly wentBack?: 'Impossible';
 }
 
+/** What came of it. */
+export type Verified = Pick<Verify, 'onFailure'> & Required<Pick<Verify, 'outcome'>>;
+
 /** What checks say of what entered. */
 export type CheckVerdict = 'Passed' | 'Failed' | 'Unfinished';
 

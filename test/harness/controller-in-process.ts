@@ -104,6 +104,7 @@ export async function startController({
     queueObserver: { added: nothing, delayed: nothing, began: nothing, ended: nothing },
     onLooked: nothing,
     onChecked: nothing,
+    onVerified: nothing,
     onLong: nothing,
     onAbandoned: (application) => tell(`${application}: abandoned`),
   });

@@ -167,6 +167,10 @@ async function keepsWhatFailed(verified: Verified): Promise<void> {
   assert.equal(conditionOf(failed, 'Stalled')?.reason, 'VerifyFailed');
   assert.match(entryIn(failed, staging).message ?? '', /no such table/);
   assert.deepEqual(outcomesIn(failed, staging), ['Commit Failed', 'Commit Succeeded']);
+  const metrics = await stage.operator.metrics();
+  assert.match(metrics, /^towpath_verifications_total\{outcome="Failed",on_failure="Keep"\} 1$/m);
+  assert.match(metrics, /^towpath_verifications_total\{outcome="Passed",on_failure="Keep"\} [1-9]/m);
+  assert.match(metrics, /^towpath_verifications_total\{outcome="Failed",on_failure="Rollback"\} 0$/m);
   const request = await stage.requestSync('keep');
   const asked = await stage.until('keep', ({ status }) => status?.handledSyncRequest === request, 'a look');
   assert.equal(entryIn(asked, staging).history?.length, 2, 'nobody who asks for a sync begins it anew');

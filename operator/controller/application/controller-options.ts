@@ -3,6 +3,7 @@ import type { EventRecorder } from '../../kube/events.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { LookResult } from '../../observe/work-metrics.ts';
 import type { CheckOutcome } from '../../promote/checks.ts';
+import type { Verified } from '../../promote/verify.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import type { ChartFetcher } from '../candidate/chart-dependencies.ts';
@@ -66,6 +67,7 @@ export interface ControllerOptions {
   onLooked(result: LookResult, seconds: number): void;
   /** A check of a policy came to an end, as its record says by now. */
   onChecked(outcome: CheckOutcome): void;
+  onVerified(verified: Verified): void;
   /** Told of a look that takes long, again and again. */
   onLong(application: string, seconds: number): void;
   /** Told of a look that did not end when it was interrupted, and that counts no more. */

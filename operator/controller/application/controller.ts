@@ -128,6 +128,7 @@ export class ApplicationController {
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       onChecked: options.onChecked,
+      onVerified: options.onVerified,
       random: options.random,
     };
   }

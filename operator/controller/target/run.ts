@@ -6,6 +6,7 @@ import { isOurHook, isOurs, type LiveObject } from '../../manifest/live.ts';
 import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { CheckOutcome } from '../../promote/checks.ts';
+import type { Verified } from '../../promote/verify.ts';
 import type { Resolved } from '../../source/sources.ts';
 import { formerManifests } from '../candidate/former-manifests.ts';
 import type { Secrecy } from '../candidate/secrecy/secrecy.ts';
@@ -64,6 +65,8 @@ export interface Parts {
   random(): number;
   /** Told of each run of a check that ended. */
   onChecked(outcome: CheckOutcome): void;
+  /** Told of what entered and was verified, whatever becomes of it then. */
+  onVerified(verified: Verified): void;
 }
 
 /** What a person asks for is done at once. */

@@ -34,6 +34,8 @@ export async function noteHealth(run: Run, state: TargetState): Promise<Outcome>
     signal.throwIfAborted();
     if (isDecided || !(error instanceof TowpathError)) throw error;
   }
+  const { outcome, onFailure } = record.deployment?.verify ?? {};
+  if (isDecided && outcome !== undefined && onFailure !== undefined) parts.onVerified({ outcome, onFailure });
   return { type: 'HealthNoted' };
 }
 
