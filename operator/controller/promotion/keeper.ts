@@ -13,8 +13,8 @@ import type { Archive } from './archive.ts';
 import { foundOf, type Gap, gapsOf, lostOf } from './gaps.ts';
 import { type Ledger, PROMOTIONS } from './ledger.ts';
 import { targetIn } from './retention.ts';
+import { trimApprovals } from './surplus-approvals.ts';
 import { Trim } from './trim.ts';
-import { trimApprovals } from './used-approvals.ts';
 
 /** Between two looks at all Promotions: what one leader left undone the next one finds with its first. */
 const SWEEP_MS = 24 * 60 * 60_000;

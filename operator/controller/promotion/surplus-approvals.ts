@@ -6,6 +6,12 @@ import { targetIn } from './retention.ts';
 
 const APPROVALS = { group: GROUP, version: VERSION, plural: 'approvals' };
 
+/**
+ * So many yeses that nothing was let in by each target keeps, and of all targets together that are gone each namespace: more
+ * than sixteen persons can say, who are the most that a gate asks, of all that may wait there at once.
+ */
+const UNUSED = 256;
+
 export interface ApprovalBounds {
   /** So many that were used each target keeps. */
   keep: number;
@@ -14,8 +20,9 @@ export interface ApprovalBounds {
 }
 
 /**
- * Removes used Approvals that a target has too many of: who let something in stands in the record of that. What was not
- * used is its giver's.
+ * Removes Approvals that a target has too many of. Those that were used: who let something in stands in the record of that.
+ * And yeses that nothing was let in by, of what was overtaken, say: who still means one says it again. A no is its giver's,
+ * since without it that would enter which somebody holds back.
  *
  * @param namespace of the Applications; '': all
  */
@@ -42,10 +49,23 @@ export async function trimApprovals(
   }
 }
 
-/** Of each target all that were used but for the last ones. */
-function surplusApprovals(approvals: readonly Approval[], { keep, gone }: ApprovalBounds): Approval[] {
+/** Of each target all but for the last ones, the oldest first. */
+export function surplusApprovals(
+  approvals: readonly Approval[],
+  { keep, gone }: ApprovalBounds,
+): readonly Approval[] {
   const used = approvals.filter(({ status }) => status?.enteredAt !== undefined);
-  const byTarget = Map.groupBy(used, ({ metadata: { namespace }, spec }) => {
+  const yeses = approvals.filter(
+    ({ spec, status }) => status?.enteredAt === undefined && spec.decision === 'Approve',
+  );
+  return [
+    ...surplusOf(used, { keep, gone }),
+    ...surplusOf(yeses, { keep: UNUSED, gone: { ...gone, keep: UNUSED } }),
+  ];
+}
+
+function surplusOf(approvals: readonly Approval[], { keep, gone }: ApprovalBounds): Approval[] {
+  const byTarget = Map.groupBy(approvals, ({ metadata: { namespace }, spec }) => {
     const target = targetIn({ spec });
     return gone.isGone(namespace, target) ? namespace : `${namespace}/${target}`;
   });
