@@ -200,11 +200,12 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   nameIn(await decide(ANNA, first));
   nameIn(await decide(EVE, first));
   nameIn(await decide(BEN, `sha256:${'0'.repeat(64)}`));
-  const account = {
-    user: `system:serviceaccount:${namespace}:towpath`,
+  const account = (name: string) => ({
+    user: `system:serviceaccount:${namespace}:${name}`,
     groups: ['sre', 'system:serviceaccounts'],
-  };
-  nameIn(await decide(account, first));
+  });
+  nameIn(await decide(account('ci'), first));
+  assertRefused(await decide(account('towpath'), first), /an account that Applications are deployed as/);
   const no = nameIn(await decide(CARL, first, { decision: 'Reject' }));
   await inProd(({ blockedBy }) => blockedBy?.[0]?.reason === 'Rejected', 'the rejection to be told');
   assert.equal((await remove(CARL, no)).status, 200);
@@ -229,7 +230,6 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   });
   assertRefused(cleared, /Only the operator writes the status of an Approval/);
 
-  // Who let it in stands in its record: not who was not asked, nor a program.
   // It takes away yeses of which there are too many, and lifts nobody's no.
   const operator = await letTrim(stage, namespace);
   const other = `sha256:${'1'.repeat(64)}`;
@@ -237,6 +237,7 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   assertRefused(await remove(operator, held), /Only who gave an Approval may take it back/);
   assert.equal((await remove(operator, nameIn(await decide(ANNA, other)))).status, 200);
 
+  // Who let it in stands in its record: not who was not asked, nor a program.
   const path = `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions/web-${prod.name}-1`;
   const recorded = await eventually(
     async () => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { checksField } from './checks.ts';
 import { durationField } from './duration.ts';
-import { matches, orderedList, ruled, text } from './schema.ts';
+import { matches, objectName, orderedList, ruled, text } from './schema.ts';
 
 /** As a window names them; the first is the first day of the week in ISO 8601. */
 export const DAYS = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'] as const;
@@ -41,6 +41,16 @@ const approvalsSchema = z.object({
     text(256, 'Name of a group, as the API server knows it.').min(1),
     16,
     'Only who is in one of these decides. Without it: whoever may make Approvals in the namespace.',
+  )
+    .min(1)
+    .exactOptional(),
+  serviceAccounts: orderedList(
+    z.object({
+      namespace: objectName('Its namespace.', 63),
+      name: objectName('Its name.'),
+    }),
+    16,
+    'ServiceAccounts that decide as persons do, whatever their groups. Without it: none does. Those that Applications are deployed as can make no Approval.',
   )
     .min(1)
     .exactOptional(),

@@ -86,6 +86,24 @@ test('A4, S14: a quorum of persons, of each the newest decision, of those who ar
     });
 });
 
+test('A21: a ServiceAccount that the gate names decides as a person does, whatever its groups, and no other does', () => {
+  const bot = given('system:serviceaccount:ci:release-bot', { groups: ['system:serviceaccounts'] });
+  const others = [
+    given('system:serviceaccount:ci:other'),
+    given('system:serviceaccount:shop:release-bot'),
+    given('ci:release-bot', { groups: ['system:serviceaccounts', 'sre'] }),
+  ];
+  const gate = {
+    required: 2,
+    groups: ['sre'],
+    serviceAccounts: [{ namespace: 'ci', name: 'release-bot' }],
+  };
+  assert.deepEqual(reasons(entry({ gate, decisions: [bot, given('anna')] })), []);
+  const [blocked] = decide(entry({ gate, decisions: [bot, ...others] }));
+  assert.match(blocked?.message ?? '', /^1 of 2 approvals .*, by sre, ci\/release-bot: kubectl/);
+  assert.deepEqual(reasons(entry({ gate, decisions: [{ ...bot, decision: 'Reject' }] })), ['Rejected']);
+});
+
 test('what is missing says of what, by whom and how', () => {
   const [blocked] = decide(entry({ decisions: [given('anna')] }));
   assert.equal(

@@ -102,9 +102,11 @@ function countingOf(
   };
 }
 
-/** What a program asks for is nobody's decision: it may do what a commit told it. */
+/** What a program asks for is nobody's decision, since it may do what a commit told it: unless it is named. */
 function mayDecide({ by, groups }: Decision, gate: ApprovalsGate): boolean {
-  if (by.startsWith('system:serviceaccount:') || groups.includes('system:serviceaccounts')) return false;
+  const { serviceAccounts = [] } = gate;
+  if (by.startsWith('system:serviceaccount:') || groups.includes('system:serviceaccounts'))
+    return serviceAccounts.some(({ namespace, name }) => by === `system:serviceaccount:${namespace}:${name}`);
   return gate.groups === undefined || gate.groups.some((group) => groups.includes(group));
 }
 
@@ -124,13 +126,14 @@ function named(decisions: readonly Decision[]): string {
   return `${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}`;
 }
 
-function fromWhom({ gate: { groups, byRequester }, requester }: ApprovalsOf): string {
+function fromWhom({ gate: { groups, serviceAccounts = [], byRequester }, requester }: ApprovalsOf): string {
   const but =
     requester === undefined || byRequester === true
       ? ''
       : `, not by ${requester.slice(0, 40)}, who asks for it`;
   if (groups === undefined) return but;
-  const names = groups.slice(0, NAMED).map((group) => group.slice(0, 40));
-  const others = groups.length - names.length;
-  return `, by ${names.join(', ')}${others > 0 ? ` and ${others} groups more` : ''}${but}`;
+  const all = [...groups, ...serviceAccounts.map(({ namespace, name }) => `${namespace}/${name}`)];
+  const names = all.slice(0, NAMED).map((one) => one.slice(0, 40));
+  const others = all.length - names.length;
+  return `, by ${names.join(', ')}${others > 0 ? ` and ${others} more` : ''}${but}`;
 }
