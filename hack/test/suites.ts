@@ -23,6 +23,7 @@ const UNTIMED_FAULTS = [
 /** What compares with another program, has one built that nothing else needs, or goes through kinds of keys: a minute. */
 const LONG_UNITS = [
   'operator/source/charts/oci-registries.test.ts',
+  'operator/source/common-conformance.test.ts',
   'operator/source/pack/differential.test.ts',
   'operator/source/wire/differential-refs.test.ts',
   'operator/source/transport/ssh-keys.test.ts',

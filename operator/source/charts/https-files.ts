@@ -1,6 +1,7 @@
 import { DEFAULT_CIPHERS } from 'node:tls';
 import { Agent, type Dispatcher, Pool, ProxyAgent, request } from 'undici';
 import { TowpathError } from '../../api/errors.ts';
+import { unlessAborted } from '../../kube/unless-aborted.ts';
 import type { Credential } from '../credential.ts';
 import { size } from '../limits.ts';
 import { type AddressRules, checkedLookup, checkHost, checkName } from '../transport/address.ts';
@@ -107,7 +108,7 @@ export class HttpsFiles {
     try {
       if (proxy !== undefined) await checkName(host, this.#options, signal);
       const { idleMs } = this.#options.timeouts;
-      return await request(url, {
+      const sent = request(url, {
         dispatcher: this.#agent(proxy ?? '', tls),
         method: 'GET',
         signal,
@@ -120,6 +121,8 @@ export class HttpsFiles {
           ...(authorization === undefined ? {} : { authorization }),
         },
       });
+      // undici looks at the signal once a connection stands, and not before.
+      return await unlessAborted(sent, signal);
     } catch (error) {
       throw fetchError(error, `${host}:${port}`, proxy === undefined ? 'Direct' : 'Proxied');
     }
@@ -210,6 +213,8 @@ export class HttpsFiles {
     } catch (error) {
       throw fetchError(error, url.host, 'Direct');
     } finally {
+      // Where nobody began to read, its end is an error that nobody hears, which would end the process.
+      response.body.on('error', () => undefined);
       response.body.destroy();
     }
   }
