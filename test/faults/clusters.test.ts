@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { type FaultProxy, type RecordedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
 import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
@@ -19,6 +20,10 @@ import { chartOf, hookJob, configMap as objectOf } from '../integration/steps.ts
 
 /** Of each state of the cluster that hangs. */
 const SAMPLES = 5;
+/** How long a cluster that is slow takes for each request; one that is out of reach takes longer. */
+const SLOW_MS = 3_000;
+/** So long an environment waits for what the others say of a commit. */
+const OTHERS_MS = 2_000;
 /** Of the machine's own unrest in what takes a fraction of a second. */
 const UNREST_MS = 150;
 /** Applications in each of two environments, and commits that all of them follow. */
@@ -125,6 +130,41 @@ test('A3: a cluster that hangs slows down no other environment of the same Appli
   answer();
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
   assert.equal(await versionIn(other, there.namespace), String(version));
+});
+
+test('A3: a cluster that is slow delays only its own environment, which says that it is on its way and then is', async (t) => {
+  const { stage, other, proxy, here, there } = await newWeb(t);
+  await stage.untilReadyAt('web', await stage.repository.revParse('main'));
+  // Each request: a look there takes several of them, and so does the question who is there.
+  const slow = proxy.fail({ fault: { latencyMs: SLOW_MS } });
+  const times: number[] = [];
+  for (const version of ['1', '2', '3']) {
+    await stage.repository.commit({ 'web.yaml': configMap('web', version) });
+    const asked = performance.now();
+    await stage.requestSync('web');
+    await eventually(async () => (await versionIn(stage.cluster, here.namespace)) === version, {
+      every: 20,
+      describe: `version ${version} here; operator: ${stage.operator.process.logTail(5)}`,
+    });
+    times.push(performance.now() - asked);
+  }
+  const last = await stage.repository.revParse('main');
+  t.diagnostic(`here after ${times.map((one) => one.toFixed(0)).join(', ')} ms`);
+  // What that cluster thinks of a commit is waited for two seconds at most: there it takes some requests to say so.
+  const longest = Math.max(...times);
+  assert.ok(longest < OTHERS_MS + scaled(1_500), `${longest} ms, of which ${OTHERS_MS} are waited`);
+  const underWay = await stage.until(
+    'web',
+    ({ status }) => environmentOf(status, there.name)?.sync === 'Syncing',
+    'the slow one to say that it is on its way',
+  );
+  assert.equal(environmentOf(underWay.status, here.name)?.sync, 'Synced');
+  assert.equal(environmentOf(underWay.status, here.name)?.revision, last);
+  await stage.untilReadyAt('web', last, 120_000);
+  assert.equal(await versionIn(other, there.namespace), '3');
+  assert.ok(slow.met > 0);
+  const { body } = await stage.cluster.request('GET', `${ENVIRONMENTS}/${there.name}`);
+  assert.match(body, /"reachable":true/, 'slow is not out of reach');
 });
 
 /** One of two environments of the same API server, with an account and Applications of its own. */
