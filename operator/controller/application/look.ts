@@ -2,6 +2,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { FINALIZER } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
 import { ApiError } from '../../kube/errors.ts';
+import { applicationKey } from '../record/application-key.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import {
   errorToTell,
@@ -86,7 +87,7 @@ export class ApplicationLooks {
     // A write that is interrupted is there for everybody to see, and no event tells of it where its answer is not heard.
     const answered = abortedLater(signal, ANSWER_MS);
     await memory.updates.settle((environments) => this.#tell(key, environments, answered), signal);
-    if (!isDeleted) await this.#tellLeft(key, signal);
+    if (!isDeleted) await this.#tellLeft(key, answered);
   }
 
   /** Milliseconds until what one told is written without what others are about to tell. */
@@ -101,13 +102,9 @@ export class ApplicationLooks {
 
   /** Targets that the Application left are gone: its status has them no longer, and nothing is known of them. */
   async #tellLeft(key: string, signal: AbortSignal): Promise<void> {
-    const { applications, writer } = this.#options;
-    const cached = applications.get(key);
-    const gone = cached && endedOf(cached, cached.left);
-    if (cached?.application === undefined || gone === undefined || gone.length === 0) return;
+    const cached = this.#options.applications.get(key);
+    if (cached?.application === undefined || endedOf(cached, cached.left).length === 0) return;
     await this.#write(cached, cached.application, cached.memory.updates.latest, new Set(), signal);
-    for (const target of gone) writer.tellLeft(cached.application, target);
-    applications.learnAnew(key);
   }
 
   /** Writes what the targets told last; `environments` told it since the last write. */
@@ -119,15 +116,23 @@ export class ApplicationLooks {
     cached.memory.writtenAt = performance.now();
   }
 
-  /** @param latest by environment, who told last at the end. */
+  /**
+   * Whatever is told, what is gone is in the status no longer, and nobody would know later that it was there: that is told
+   * with it.
+   *
+   * @param latest by environment, who told last at the end.
+   */
   async #write(
-    { memory, targets, left }: CachedApplication,
+    cached: CachedApplication,
     application: Application,
     latest: ReadonlyMap<string, TargetUpdate>,
     news: ReadonlySet<string>,
     signal: AbortSignal,
   ): Promise<void> {
+    const { memory, targets, left } = cached;
     const former = new Set(left.map(({ environment }) => environment));
+    // With the Application it is told of all its targets.
+    const ended = application.metadata.deletionTimestamp === undefined ? endedOf(cached, left) : [];
     const gathered = targets.flatMap(({ name, environment }) => {
       const { unreported, gone } = memory.targets.get(name) ?? {};
       const update = latest.get(environment);
@@ -138,7 +143,10 @@ export class ApplicationLooks {
     });
     // What they are to have in Git, those that are named know.
     const last = [...latest.keys()].filter((environment) => !former.has(environment)).at(-1);
-    await this.#options.writer.tell(application, gathered, last, signal);
+    const { writer, applications } = this.#options;
+    await writer.tell(application, gathered, last, signal);
+    for (const target of ended) writer.tellLeft(application, target);
+    if (ended.length > 0) applications.learnAnew(applicationKey(application));
   }
 
   async #letGoOf(key: string, cached: CachedApplication, signal: AbortSignal): Promise<void> {
