@@ -6,7 +6,7 @@ import { newCache } from './cache-directory.ts';
 import type { Credential } from './credential.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
 import { PackSpace } from './pack/pack-space.ts';
-import { pollDelay } from './poll-delay.ts';
+import { FirstPolls, PollTimer } from './poll-timer.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
 import { WorkLanes } from './threads/work-lanes.ts';
@@ -60,9 +60,7 @@ interface Subscription {
 interface Watched {
   repository: RemoteRepository;
   subscriptions: Map<string, Subscription>;
-  timer: NodeJS.Timeout | undefined;
-  /** When the timer fires, on the clock of performance.now(). */
-  dueAt: number;
+  timer: PollTimer;
   url: string;
   /** The poll that a push asked for and that has not been sent. */
   pushed: NodeJS.Timeout | undefined;
@@ -70,8 +68,6 @@ interface Watched {
   pushedAt: number;
 }
 
-/** The first polls of many repositories at once (a restart) are this far apart. Milliseconds. */
-const firstPollSpacingMs = 20;
 /** However many pushes are told, a repository is asked for them once in so many milliseconds. */
 const pushSpacingMs = 1_000;
 /** Indexing a pack larger than this goes to a thread of its own, so that no other repository waits. */
@@ -95,7 +91,7 @@ export class Sources {
   readonly #space: PackSpace;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopping = new Set<Promise<void>>();
-  #nextFirstPollAt = 0;
+  readonly #firstPolls = new FirstPolls();
   #count = 0;
 
   constructor(options: SourcesOptions = {}) {
@@ -128,7 +124,7 @@ export class Sources {
     this.#subscriptions.set(subscriber, subscription);
     watched.subscriptions.set(subscriber, subscription);
     if (previous && previous.watched !== watched) this.#leave(subscriber, previous);
-    this.#bringForward(watched);
+    watched.timer.bringForward();
     return watched.repository;
   }
 
@@ -159,8 +155,7 @@ export class Sources {
     const { repository } = watched;
     await repository.poll().catch(() => undefined);
     // What the server could not tell now is not left until the interval is over.
-    if (repository.error !== undefined && this.#watched.get(repository.key) === watched)
-      this.#bringForward(watched);
+    if (repository.error !== undefined) watched.timer.bringForward();
   }
 
   async stop(): Promise<void> {
@@ -199,19 +194,20 @@ export class Sources {
       space: this.#space,
       tenant: tenantOf(subscriber),
     });
+    const timer = new PollTimer(repository, {
+      interval: () => shortestInterval(subscriptions),
+      random: this.#options.random ?? Math.random,
+    });
     const watched: Watched = {
       repository,
       subscriptions,
-      timer: undefined,
-      dueAt: Number.POSITIVE_INFINITY,
+      timer,
       url: access.url,
       pushed: undefined,
       pushedAt: Number.NEGATIVE_INFINITY,
     };
     this.#watched.set(key, watched);
-    const now = performance.now();
-    this.#nextFirstPollAt = Math.max(now, this.#nextFirstPollAt + firstPollSpacingMs);
-    this.#schedule(watched, this.#nextFirstPollAt - now);
+    timer.schedule(this.#firstPolls.next());
     return watched;
   }
 
@@ -248,44 +244,10 @@ export class Sources {
     };
   }
 
-  #schedule(watched: Watched, delayMs: number): void {
-    clearTimeout(watched.timer);
-    watched.dueAt = performance.now() + delayMs;
-    watched.timer = setTimeout(() => void this.#pollDue(watched), delayMs);
-  }
-
-  async #pollDue(watched: Watched): Promise<void> {
-    const { repository } = watched;
-    const pause = this.#untilDue(watched);
-    if (pause > 0) return this.#schedule(watched, pause);
-    await repository.pollOnce().catch(() => undefined);
-    if (this.#watched.get(repository.key) !== watched) return;
-    this.#schedule(watched, this.#delay(watched));
-  }
-
-  /** How long a poll that someone asked for in the meantime puts off the regular one. */
-  #untilDue({ repository, subscriptions }: Watched): number {
-    if (repository.checkedAt === undefined || repository.error) return 0;
-    return repository.checkedAt + shortestInterval(subscriptions) * 0.8 - performance.now();
-  }
-
-  #delay({ repository, subscriptions }: Watched): number {
-    const random = this.#options.random ?? Math.random;
-    return pollDelay(shortestInterval(subscriptions), repository, random());
-  }
-
-  /** After a new subscription: its interval may be shorter than what is scheduled. */
-  #bringForward(watched: Watched): void {
-    const delay = this.#delay(watched);
-    if (watched.dueAt !== Number.POSITIVE_INFINITY && performance.now() + delay < watched.dueAt) {
-      this.#schedule(watched, delay);
-    }
-  }
-
   #leave(subscriber: string, { watched }: Subscription): void {
     watched.subscriptions.delete(subscriber);
     if (watched.subscriptions.size > 0) return;
-    clearTimeout(watched.timer);
+    watched.timer.stop();
     clearTimeout(watched.pushed);
     this.#watched.delete(watched.repository.key);
     const stopping = watched.repository.stop().finally(() => this.#stopping.delete(stopping));

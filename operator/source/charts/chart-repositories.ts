@@ -1,24 +1,22 @@
 import { rm } from 'node:fs/promises';
 import { TowpathError } from '../../api/errors.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
-import { sha256 } from '../../manifest/digest.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { newCache } from '../cache-directory.ts';
 import type { Credential } from '../credential.ts';
 import { nearNames } from '../near-names.ts';
-import { printable } from '../text.ts';
 import { digestIn, nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
+import { type ChartListing, type Located, listingOfIndex, listingOfRegistry } from './chart-listing.ts';
 import { fileUrl } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
-import { type IndexCut, IndexCutter } from './index-cut.ts';
 import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
-import { asIndex, newestFirst } from './listed-versions.ts';
 import { isOci } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
 import { type Asking, askingFor, keptAs, type Published, shownTo, type WantedChart } from './published.ts';
+import { RepositoryIndexes } from './repository-indexes.ts';
 
 export interface FetchedChart {
   name: string;
@@ -26,14 +24,6 @@ export interface FetchedChart {
   /** SHA-256 of the data, in hexadecimal. */
   digest: string;
   data: Uint8Array;
-}
-
-/** Where an index has a chart's version; without a version it has none such. */
-interface Located {
-  version: string;
-  url: string;
-  digest: string;
-  versions: readonly string[];
 }
 
 export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
@@ -52,13 +42,6 @@ export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeo
 const RECENT_MS = 10_000;
 /** Versions of charts that were handed out, and stay what they were. */
 const MOST_HANDED_OUT = 10_000;
-const MOST_INDEXES = 1_000;
-
-interface Index {
-  etag: string | undefined;
-  /** On the clock of performance.now(). */
-  askedAt: number;
-}
 
 /**
  * Charts of Helm repositories and OCI registries, each version fetched once however many Applications use it, and kept by
@@ -79,7 +62,7 @@ export class ChartRepositories {
   readonly #flights = new Map<string, Promise<unknown>>();
   /** The digest of each version that was. */
   readonly #handedOut = new BoundedMap<string, string>(MOST_HANDED_OUT);
-  readonly #indexes = new BoundedMap<string, Index>(MOST_INDEXES);
+  readonly #indexes: RepositoryIndexes;
   /** What ranges came to after somebody had given up waiting for it. */
   readonly #late = new LateAnswers();
 
@@ -93,6 +76,13 @@ export class ChartRepositories {
     this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
     this.#registries = new OciRegistries(this.#https, this.#limits, this.#slices);
     this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, this.#slices);
+    this.#indexes = new RepositoryIndexes({
+      https: this.#https,
+      files: this.#files,
+      limits: this.#limits,
+      limited: () => this.#limited(),
+      shared: (key, begin) => this.#shared(key, begin),
+    });
   }
 
   /**
@@ -145,6 +135,22 @@ export class ChartRepositories {
     }
   }
 
+  /**
+   * Asks what there is now: one question to a Helm repository for all of its charts, and to a registry for all versions
+   * of one.
+   *
+   * @throws TowpathError of the repository as a whole, or the signal's reason.
+   */
+  async list(
+    chart: Omit<WantedChart, 'version'>,
+    signal: AbortSignal,
+    credential?: Credential,
+  ): Promise<ChartListing> {
+    signal.throwIfAborted();
+    const asking = askingFor({ ...chart, version: '' }, credential);
+    return unlessAborted(this.#list(asking, performance.now()), signal);
+  }
+
   async stop(): Promise<void> {
     this.#stopped.abort(new TowpathError('Time', 'Stopping', 'The operator is stopping.'));
     await Promise.allSettled(this.#flights.values());
@@ -180,23 +186,22 @@ export class ChartRepositories {
   }
 
   async #highest(asking: Asking): Promise<string> {
-    const { wanted: range } = asking;
-    refuseName({ ...range, version: '0' });
-    if (isOci(range.repository)) return this.#highestInRegistry(asking);
-    const cut = await this.#cut(asking);
-    if (cut.text === undefined) throw notFound(range, '', nearNames(range.name, cut.names));
-    const located = await this.#locate({ ...range, isRange: true }, cut.text, this.#stopped.signal);
-    if (located.version === '') throw notFound(range, range.version, located.versions);
-    return located.version;
+    const listing = await this.#list(asking, performance.now() - this.#recentMs);
+    return listing.highest(asking.wanted);
   }
 
-  async #highestInRegistry({ wanted: range, credential }: Asking): Promise<string> {
-    const versions = await this.#registries.versions(range, this.#limited(), credential);
-    if (versions === undefined || versions.length === 0) throw notFound(range, '', []);
-    const index = await asIndex(range.name, versions, this.#slices);
-    const located = await this.#locate({ ...range, isRange: true }, index, this.#stopped.signal);
-    if (located.version !== '') return located.version;
-    throw notFound(range, range.version, await newestFirst(versions, this.#slices));
+  /** @param since on the clock of performance.now(): an index that was asked for then, or later, will do. */
+  async #list(asking: Asking, since: number): Promise<ChartListing> {
+    const { wanted, repository, credential, scope } = asking;
+    const locate = (range: WantedChart & { isRange: true }, index: Uint8Array) =>
+      this.#locate(range, index, this.#stopped.signal);
+    if (isOci(wanted.repository))
+      return this.#shared(JSON.stringify(['list', repository.href, wanted.name, scope]), async () => {
+        const versions = await this.#registries.versions(wanted, this.#limited(), credential);
+        return listingOfRegistry(wanted.name, versions, locate, this.#slices);
+      });
+    const cut = (range: WantedChart) => this.#indexes.cut({ ...asking, wanted: range }, since);
+    return listingOfIndex(await this.#indexes.digest(asking, since), locate, cut);
   }
 
   async #findInRegistry({ wanted, credential }: Asking): Promise<Published> {
@@ -213,7 +218,7 @@ export class ChartRepositories {
   async #find(asking: Asking): Promise<Published> {
     const { wanted, repository } = asking;
     const { name, version } = wanted;
-    const cut = await this.#cut(asking);
+    const cut = await this.#indexes.cut(asking, performance.now() - this.#recentMs);
     if (cut.text === undefined) throw notFound(wanted, '', nearNames(name, cut.names));
     const located = await this.#locate(wanted, cut.text, this.#stopped.signal);
     // As a whole, it may have other charts only.
@@ -222,50 +227,6 @@ export class ChartRepositories {
     const digest = digestIn(located.digest, what);
     const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
     return { digest, says: 'index.yaml', open: () => this.#download(asking, url) };
-  }
-
-  /** An index of some time ago may lack what it has by now. */
-  async #cut(asking: Asking): Promise<IndexCut> {
-    const { wanted, repository } = asking;
-    const file = keptAs(`index ${sha256(repository.href)}`, asking);
-    for (let tries = 0; tries < 2; tries++) {
-      await this.#shared(file, () => this.#refresh(file, asking));
-      const { entryBytes } = this.#limits;
-      const cutter = new IndexCutter({ name: wanted.name, repository: wanted.repository, entryBytes });
-      if ((await this.#files.read(file, (chunk) => cutter.add(chunk))) !== undefined) return cutter.end();
-    }
-    throw new TowpathError(
-      'Time',
-      'RepositoryDamaged',
-      `index.yaml of ${wanted.repository} cannot be read from the operator's own disk. It is fetched anew.`,
-    );
-  }
-
-  async #refresh(file: string, { repository, credential }: Asking): Promise<void> {
-    const known = this.#files.has(file) ? this.#indexes.get(file) : undefined;
-    if (known !== undefined && performance.now() - known.askedAt < this.#recentMs) return;
-    const askedAt = performance.now();
-    const { indexBytes: maxBytes } = this.#limits;
-    const shown = printable(repository.href, 200);
-    const url = new URL(repository);
-    url.pathname = `${url.pathname.replace(/\/$/, '')}/index.yaml`;
-    const what = `index.yaml of ${shown}`;
-    const { status, etag, body } = await this.#https.get({
-      url,
-      what,
-      etag: known?.etag,
-      ...shownTo(url, repository, credential),
-      maxBytes,
-      signal: this.#limited(),
-    });
-    if (status === 404 || status === 410)
-      throw new TowpathError(
-        'Person',
-        'ChartRepositoryNotFound',
-        `There is no Helm repository at ${shown}: its index.yaml is answered with ${status}. Correct the repository in Chart.yaml, and run \`helm dependency update\`.`,
-      );
-    if (status === 200) await this.#files.add(body, () => file);
-    this.#indexes.set(file, { etag: status === 200 ? etag : known?.etag, askedAt });
   }
 
   async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {

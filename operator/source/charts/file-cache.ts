@@ -37,6 +37,11 @@ export class FileCache {
     return this.#files.has(name);
   }
 
+  /** SHA-256 of a file, in hexadecimal; undefined where it is not there. */
+  digestOf(name: string): string | undefined {
+    return this.#files.get(name)?.digest;
+  }
+
   /**
    * Keeps what comes under the name that it is given at its end; what has none is not kept.
    *

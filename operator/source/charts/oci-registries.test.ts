@@ -11,6 +11,7 @@ import { scaled } from '../../../test/harness/slowness.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+import { ChartVersions } from './chart-versions.ts';
 import { HttpsFiles } from './https-files.ts';
 import { defaultChartLimits, defaultChartTimeouts } from './limits.ts';
 import { OciRegistries } from './oci-registries.ts';
@@ -147,6 +148,32 @@ describe('a chart of a registry', () => {
     assert.equal(await second, '1.1.0');
     published.intercept = () => assert.fail('it is asked again');
     assert.equal(await charts.resolve(wanted('^1.0.0'), never), '1.1.0');
+  });
+
+  test('is followed by one list for all of its ranges, and another chart by one of its own', async (t) => {
+    await published.publish({ 'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 0.3.0\n' });
+    published.requests.length = 0;
+    const charts = repositories(t, {
+      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    });
+    const versions = new ChartVersions({ charts });
+    t.after(() => versions.stop());
+    const follow = (subscriber: string, name: string, version: string) =>
+      versions.watch(subscriber, { repoURL: published.url, name, version }, 3_600_000, () => undefined);
+    const watched = Array.from({ length: 200 }, (_, at) =>
+      follow(`app-${at}`, 'redis', at % 2 === 0 ? '~1.0.0' : '^1.0.0'),
+    );
+    watched.push(follow('web', 'web', '*'));
+    const found = await Promise.all(watched.map((each) => each.resolve(never)));
+    assert.equal(found[0], '1.0.0');
+    assert.match(found[1] ?? '', /^1\.1\.0/);
+    assert.equal(found.at(-1), '0.3.0');
+    const lists = () => published.requests.filter(({ path }) => path.includes('/tags/list'));
+    // Each is refused once, until it has a token.
+    const granted = () => lists().filter(({ authorization }) => authorization !== undefined).length;
+    assert.equal(granted(), 2);
+    await Promise.all(watched.map((each) => each.poll(never)));
+    assert.equal(granted(), 4);
   });
 
   test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {
