@@ -32,6 +32,7 @@ import { answerProbes } from './observe/probes.ts';
 import { Turns } from './observe/turns.ts';
 import { Renderer } from './render/renderer.ts';
 import { ChartRepositories } from './source/charts/chart-repositories.ts';
+import { ChartVersions } from './source/charts/chart-versions.ts';
 import { repositoryName } from './source/repository-name.ts';
 import { Sources } from './source/sources.ts';
 import { Authorities } from './source/transport/authorities.ts';
@@ -62,6 +63,7 @@ export class Operator {
   readonly #authorities: Authorities | undefined;
   readonly #sources: Sources;
   readonly #charts: ChartRepositories;
+  readonly #chartVersions: ChartVersions;
   readonly #renderer: Renderer;
   readonly #controller: ApplicationController;
   readonly #probeServer: HttpServer;
@@ -95,6 +97,7 @@ export class Operator {
     this.#sources = this.#newSources();
     this.#renderer = this.#newRenderer();
     this.#charts = this.#newCharts();
+    this.#chartVersions = new ChartVersions({ charts: this.#charts, slices: this.#slices });
     this.#controller = this.#newController();
 
     this.#probeServer = new HttpServer(
@@ -158,7 +161,7 @@ export class Operator {
       this.#home.stop(),
       this.#sources.stop(),
       this.#renderer.stop(),
-      this.#charts.stop(),
+      this.#chartVersions.stop().then(() => this.#charts.stop()),
       this.#probeServer.stop(),
       this.#metricsServer.stop(),
       this.#webhooks.stop(),
@@ -469,6 +472,7 @@ export class Operator {
       sources: this.#sources,
       nameOf: (url) => repositoryName(url, aliases),
       charts: this.#charts,
+      chartVersions: this.#chartVersions,
       renderer: this.#renderer,
       events: this.#home.events,
       slices: this.#slices,

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import { API_VERSION, GROUP } from '../operator/api/v1alpha1/names.ts';
 import { type Promotion, parsePromotion } from '../operator/api/v1alpha1/promotion.ts';
+import { partsOf, shortened } from '../operator/api/v1alpha1/revision.ts';
 import { CommandError } from './exit-codes.ts';
 import type { Kubectl } from './kubectl.ts';
 import { known } from './text/known.ts';
@@ -131,12 +132,16 @@ export function linesOfChanges(changes: NonNullable<Promotion['status']>['change
     return `  ${SIGNS[change]} ${kind} ${where}${name}`;
   });
   return [
-    ...fromTo('Commit', revision, (text) => text.slice(0, 7)),
+    ...fromTo(isOfChart(revision?.to) ? 'Revision' : 'Commit', revision, shortened),
     ...fromTo('Chart', chart, plain),
     `Changes: ${changed} changed, ${added} added, ${pruned} deleted.`,
     ...named,
     ...(others > 0 ? [`  and ${others} more`] : []),
   ];
+}
+
+function isOfChart(revision = ''): boolean {
+  return partsOf(revision).version !== undefined;
 }
 
 function fromTo(

@@ -63,3 +63,12 @@ test('what waits besides the newest has what it changes of its own, from the com
     undefined,
   ]);
 });
+
+test('a published chart is named by its version, or by the commit of its values files', () => {
+  const commit = 'a'.repeat(40);
+  assert.equal(isOfRevision('6.7.0', '6.7.0'), true);
+  assert.equal(isOfRevision('6.7.0', `6.7.0@${commit}`), true);
+  assert.equal(isOfRevision('aaaaaaa', `6.7.0@${commit}`), true);
+  assert.equal(isOfRevision('6.7.1', `6.7.0@${commit}`), false);
+  assert.equal(isOfRevision('6.7.0', commit), false);
+});

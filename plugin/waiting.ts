@@ -1,5 +1,6 @@
 import type { EnvironmentStatus } from '../operator/api/v1alpha1/application.ts';
 import type { Promotion } from '../operator/api/v1alpha1/promotion.ts';
+import { isMeant, partsOf } from '../operator/api/v1alpha1/revision.ts';
 import { CommandError, EXIT } from './exit-codes.ts';
 
 type Entry = Pick<
@@ -35,9 +36,10 @@ function waits(revision: string, digest: string, changes: EnvironmentStatus['cha
   return { revision, digest, ...(changes === undefined ? {} : { changes }) };
 }
 
-/** Whether somebody means that commit by what he wrote. */
+/** Whether somebody means that commit, or version of a chart, by what he wrote. */
 export function isOfRevision(written: string, revision: string | undefined): boolean {
-  return written.length >= LEAST && revision?.startsWith(written) === true;
+  const isLong = written.length >= LEAST || partsOf(written).version !== undefined;
+  return isLong && revision !== undefined && isMeant(written, revision);
 }
 
 /** The same of manifests, or of a candidate, by its digest. */

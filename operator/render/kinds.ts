@@ -8,22 +8,49 @@ import {
   type RenderRequest,
   type ValuesLayer,
 } from './request.ts';
-import { directoryOf, type EngineValues, readValuesFiles, whatIsThere } from './values.ts';
+import type { ChartArchive } from './tree-with-charts.ts';
+import { directoryOf, type EngineValues, readValuesFiles, repositoryPath, whatIsThere } from './values.ts';
 
 /** Files that the engine may ask for as a whole, by what it keeps them under. */
 export interface EngineFiles {
   /** Directory in the repository. */
   path: string;
   digest: string;
+  /** They are one, the archive of a chart. */
+  packed?: true;
   load(): Promise<{ path: string; data: Uint8Array }[]>;
 }
 
+/** What the engine is asked to render. */
+export interface RenderSubject {
+  path: string;
+  kind: RenderKind;
+  values: readonly EngineValues[];
+  trees: readonly EngineFiles[];
+}
+
+export async function subjectOf(tree: TracedReads, request: RenderRequest): Promise<RenderSubject> {
+  const base = repositoryPath('', request.path);
+  const valuesOf = () => helmValues(tree, base, request.helm ?? { layers: [] });
+  if (request.chart !== undefined) {
+    const packed = packedChart(request.chart);
+    return { path: packed.path, kind: 'Helm', values: await valuesOf(), trees: [packed] };
+  }
+  const kind = await detectKind(tree, base, request);
+  const values = kind === 'Helm' ? await valuesOf() : [];
+  const chart = kind === 'Helm' ? await chartFiles(tree, base) : undefined;
+  const plain = kind === 'Plain' ? await manifestFiles(tree, base) : [];
+  return { path: base, kind, values, trees: chart === undefined ? plain : [chart] };
+}
+
+/** A chart that was published, under the name that its file has: messages say by that which one is meant. */
+export function packedChart({ name, version, digest, data }: ChartArchive): EngineFiles {
+  const path = `${name}-${version}.tgz`;
+  return { path, digest: `archive ${digest}`, packed: true, load: async () => [{ path, data }] };
+}
+
 /** What renders the path. */
-export async function detectKind(
-  tree: TracedReads,
-  path: string,
-  request: RenderRequest,
-): Promise<RenderKind> {
+async function detectKind(tree: TracedReads, path: string, request: RenderRequest): Promise<RenderKind> {
   const type = await tree.type(path);
   if (type === undefined) throw notFound(path, request, await whatIsThere(tree, directoryOf(path)));
   if (type === 'file') return 'Plain';
@@ -60,7 +87,7 @@ function notFound(path: string, { pathField }: RenderRequest, whatIsThere: strin
 }
 
 /** All values of the request, later ones win. */
-export async function helmValues(
+async function helmValues(
   tree: TracedReads,
   path: string,
   { defaults, layers }: HelmValues,
@@ -107,7 +134,7 @@ export async function chartFiles(tree: TracedReads, path: string): Promise<Engin
  * The manifests of a plain directory, subdirectories too, or of a single file: *.yaml, *.yml and *.json; what
  * begins with a dot, or is in a directory that does, is passed over.
  */
-export async function manifestFiles(tree: TracedReads, path: string): Promise<EngineFiles[]> {
+async function manifestFiles(tree: TracedReads, path: string): Promise<EngineFiles[]> {
   if ((await tree.type(path)) === 'file') {
     const load = async () => [{ path: posix.basename(path), data: await tree.read(path) }];
     return [

@@ -6,7 +6,7 @@ import { answersOf, answerTo, areAnsweredAlike, type ClusterAnswers } from './cl
 import { Conversation, readFailure, readResult } from './conversation.ts';
 import { EnginePool } from './engine-pool.ts';
 import { inputsDigest, sameInputs, type Trace, TracedReads } from './inputs.ts';
-import { chartFiles, detectKind, helmValues, manifestFiles } from './kinds.ts';
+import { packedChart, subjectOf } from './kinds.ts';
 import type { ChartReference, IndexEntry } from './missing-charts.ts';
 import {
   DEFAULT_LIMITS,
@@ -16,10 +16,10 @@ import {
   type RenderRequest,
 } from './request.ts';
 import type { RenderTree } from './tree.ts';
-import { repositoryPath } from './values.ts';
 
 export { type BaseReference, MissingBases } from './missing-bases.ts';
 export { type ChartReference, type IndexEntry, MissingCharts } from './missing-charts.ts';
+export { NoFiles } from './no-files.ts';
 export {
   DEFAULT_LIMITS,
   type HelmValues,
@@ -87,8 +87,9 @@ export class Renderer {
   async render(tree: RenderTree, request: RenderRequest, signal?: AbortSignal): Promise<Rendered> {
     signal?.throwIfAborted();
     // What of the cluster is read is found out by the render.
-    const { capabilities, scopes, ...ofRepository } = request;
-    const key = sha256(JSON.stringify(ofRepository));
+    const { capabilities, scopes, chart, ...ofRepository } = request;
+    const archive = chart === undefined ? {} : { archive: packedChart(chart).digest };
+    const key = sha256(JSON.stringify({ ...ofRepository, ...archive }));
     const kept = await this.#find(key, tree, answersOf(request), signal);
     if (kept !== undefined) return kept;
     const flightKey = `${key} ${tree.revision} ${sha256(JSON.stringify([capabilities, scopes]))}`;
@@ -183,12 +184,7 @@ export class Renderer {
 
   async #run(key: string, tree: RenderTree, request: RenderRequest, signal: AbortSignal): Promise<Rendered> {
     const reader = new TracedReads(tree, signal);
-    const path = repositoryPath('', request.path);
-    const kind = await detectKind(reader, path, request);
-    const values = kind === 'Helm' ? await helmValues(reader, path, request.helm ?? { layers: [] }) : [];
-    const chart = kind === 'Helm' ? await chartFiles(reader, path) : undefined;
-    const plain = kind === 'Plain' ? await manifestFiles(reader, path) : [];
-    const trees = chart === undefined ? plain : [chart];
+    const { path, kind, values, trees } = await subjectOf(reader, request);
     signal.throwIfAborted();
     const header = {
       type: 'render',
@@ -202,7 +198,7 @@ export class Renderer {
       skipSchemaValidation: request.helm?.skipSchemaValidation === true,
       owner: request.owner,
       values: values.map(({ text: _, ...source }) => source),
-      trees: trees.map((each) => ({ path: each.path, digest: each.digest })),
+      trees: trees.map(({ load: _, ...each }) => each),
       maxOutputBytes: this.#limits.outputBytes,
       maxObjects: this.#limits.objects,
     };
@@ -216,7 +212,12 @@ export class Renderer {
     const { reads: read, ...result } = await readResult(answer, this.#slices);
     const cluster = answersOf(request);
     const reads = Object.fromEntries(read.map((each) => [each, answerTo(each, cluster) ?? '']));
-    const rendered = { ...result, reads, inputs: inputsDigest(reader.trace), places: reader.places };
+    const rendered = {
+      ...result,
+      reads,
+      inputs: inputsDigest(withArchive(reader.trace, request.chart)),
+      places: reader.places,
+    };
     this.#keep(key, {
       trace: reader.trace,
       rendered,
@@ -242,6 +243,13 @@ export class Renderer {
     const resultsOfOneRequest = 2;
     this.#kept.set(key, [added, ...(this.#kept.get(key) ?? [])].slice(0, resultsOfOneRequest));
   }
+}
+
+/** What was published is an input as the files are that were read. */
+function withArchive(trace: Trace, chart: RenderRequest['chart']): Trace {
+  if (chart === undefined) return trace;
+  const { path, digest } = packedChart(chart);
+  return new Map([...trace, [`archive ${path}`, digest]]);
 }
 
 /** All that is kept of a request: its key, and of each result the manifests with what is told of them, and the trace. */

@@ -1,10 +1,13 @@
 import type { Manifest } from '../manifest/manifest.ts';
 import type { Slices } from '../observe/event-loop-slices.ts';
 import type { ClusterReads } from './cluster-reads.ts';
+import type { ChartArchive } from './tree-with-charts.ts';
 
 export interface RenderRequest {
   /** Of the chart, kustomization, directory or file, in the repository. */
   path: string;
+  /** What renders, where it was published: of the repository nothing but values files is read then. */
+  chart?: ChartArchive;
   /** Where that path stands, if it is not that of the whole Application: `spec.environments[prod].path`. */
   pathField?: string;
   /** The target namespace. */

@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import { z } from 'zod';
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { GROUP } from '../../operator/api/v1alpha1/names.ts';
+import { isMeant } from '../../operator/api/v1alpha1/revision.ts';
 import { isLookedAt, keyOf } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import type { Context } from './command.ts';
@@ -62,7 +63,7 @@ export async function defaultsOf(
 export function refuseApart(application: Application, defaults: Defaults): void {
   const { source } = application.spec;
   const groups = groupsOf(application, (entry) => {
-    const { name, path = source.path, valuesFiles = [], valuesFrom = [], values } = entry;
+    const { name, path = source?.path ?? '.', valuesFiles = [], valuesFrom = [], values } = entry;
     const sources = valuesFrom.map((one) => `${one.kind} ${one.name} key ${one.key}`);
     const inherited = defaults.get(name);
     const all = [`path ${path}`, ...valuesFiles, ...sources];
@@ -92,7 +93,7 @@ export function apartByRef(
 ): CommandError | undefined {
   // By a spec that was corrected since then they may follow the same one.
   if (!isLookedAt(application)) return undefined;
-  const groups = groupsOf(application, ({ ref = application.spec.source.ref }) => ({ what: refText(ref) }));
+  const groups = groupsOf(application, ({ ref = application.spec.source?.ref }) => ({ what: refText(ref) }));
   const by = new Map(all.map((one) => [one.environment.name, one]));
   const of = ({ names }: Group) => names.flatMap((name) => by.get(name) ?? []);
   const came = ({ environment }: Judged) =>
@@ -133,7 +134,7 @@ export async function whenApart(
 
 function hasSeen({ desiredRevision, revision, history = [] }: EnvironmentStatus, digits: string): boolean {
   const all = [desiredRevision, revision, ...history.map((entry) => entry.revision)];
-  return all.some((one) => one?.startsWith(digits));
+  return all.some((one) => one !== undefined && isMeant(digits, one));
 }
 
 function groupsOf({ spec }: Application, by: (entry: Entry) => { what: string; key?: string }): Group[] {

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { parseApproval } from '../../operator/api/v1alpha1/approval.ts';
 import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
+import { shortened } from '../../operator/api/v1alpha1/revision.ts';
 import { commandOn, keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT } from '../exit-codes.ts';
 import { linesOfChanges } from '../promotion.ts';
@@ -114,7 +115,7 @@ export function refuseOthers(
     );
   if (revision !== undefined && waitingOf({ revision }, entry) === undefined)
     throw new CommandError(
-      `What waits is of revision ${all.map((one) => one.revision.slice(0, 12)).join(' or ')}, not of ${revision}: look at it, and name that one.`,
+      `What waits is of revision ${all.map((one) => shortened(one.revision, 12)).join(' or ')}, not of ${revision}: look at it, and name that one.`,
       EXIT.NotAwaited,
     );
 }
@@ -122,8 +123,8 @@ export function refuseOthers(
 function ofCommit(revision: string, entry: EnvironmentStatus | undefined): string {
   if (revision === '') return '';
   const runs = entry?.revision;
-  const before = runs === undefined ? '' : `, where ${runs.slice(0, 7)} runs`;
-  return ` (revision ${revision.slice(0, 7)}${before})`;
+  const before = runs === undefined ? '' : `, where ${shortened(runs)} runs`;
+  return ` (revision ${shortened(revision)}${before})`;
 }
 
 /** What would enter first may be another one than that. */
@@ -133,7 +134,7 @@ function others({ digest }: Waits, entry: EnvironmentStatus): string {
 }
 
 function inShort({ digest, revision }: Waits): string {
-  return `${shortDigest(digest)}${revision === '' ? '' : ` (revision ${revision.slice(0, 7)})`}`;
+  return `${shortDigest(digest)}${revision === '' ? '' : ` (revision ${shortened(revision)})`}`;
 }
 
 const listSchema = z.object({ items: z.array(z.unknown()) });

@@ -3,11 +3,12 @@ import type {
   EnvironmentStatus,
   HistoryEntry,
 } from '../../operator/api/v1alpha1/application.ts';
+import { isMeant } from '../../operator/api/v1alpha1/revision.ts';
 
 /** What is waited for: one commit or one candidate, by the beginning of what names it. */
 export interface Named {
   by: 'revision' | 'candidate';
-  /** Hexadecimal digits. */
+  /** Hexadecimal digits; of a published chart its version. */
   digits: string;
 }
 
@@ -15,7 +16,7 @@ export function isNamed(
   { revision, candidate }: { revision: string; candidate?: string | undefined },
   { by, digits }: Named,
 ): boolean {
-  if (by === 'revision') return revision.startsWith(digits);
+  if (by === 'revision') return isMeant(digits, revision);
   return candidate?.replace(/^sha256:/, '').startsWith(digits) ?? false;
 }
 

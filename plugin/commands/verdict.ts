@@ -3,6 +3,7 @@ import type {
   EnvironmentStatus,
   HistoryEntry,
 } from '../../operator/api/v1alpha1/application.ts';
+import { isMeant } from '../../operator/api/v1alpha1/revision.ts';
 import { commandOn, isLookedAt, keyOf } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { short } from '../text/application-tree.ts';
@@ -168,7 +169,7 @@ function isRunning({ environment, awaited, isMoved }: Sight): boolean {
  * newest one with the manifests that run.
  */
 function runs({ revision, digest, history = [] }: EnvironmentStatus, awaited: Awaited): boolean {
-  if (awaited.by === 'revision') return revision?.startsWith(awaited.digits) ?? false;
+  if (awaited.by === 'revision') return revision !== undefined && isMeant(awaited.digits, revision);
   const running = history.find((entry) =>
     digest === undefined ? entry.revision === revision : entry.digest === digest,
   );

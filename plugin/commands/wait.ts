@@ -2,6 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { parseDuration } from '../../operator/api/v1alpha1/duration.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { partsOf } from '../../operator/api/v1alpha1/revision.ts';
 import {
   commandOn,
   DEFAULT_ENVIRONMENT,
@@ -112,11 +113,12 @@ function awaitedOf({ flags, words }: Context): Awaited {
     throw new CommandError(`--for=${goal} is neither synced nor healthy.`, EXIT.Usage);
   if ((revision === undefined) === (candidate === undefined))
     throw new CommandError(
-      'Say what to wait for, with one of --revision (a commit) and --candidate: a wait for "whatever is next" would end before a push is seen.',
+      'Say what to wait for, with one of --revision (a commit, or the version of a published chart) and --candidate: a wait for "whatever is next" would end before a push is seen.',
       EXIT.Usage,
     );
   const by = revision === undefined ? 'candidate' : 'revision';
   const text = revision ?? candidate ?? '';
+  if (by === 'revision' && partsOf(text).version !== undefined) return { by, digits: text, goal };
   const digits = text.replace(/^(sha256:|c-)/, '').toLowerCase();
   if (!/^[0-9a-f]{7,64}$/.test(digits))
     throw new CommandError(
@@ -258,7 +260,7 @@ function lateOf(application: Application | undefined, { flags, words }: Context)
     return `${within} The cluster did not answer kubectl: try kubectl get applications ${name}.`;
   const { status } = application;
   const seen = status?.source?.revision;
-  const source = seen === undefined ? '' : ` The newest commit that was seen is ${short(seen)}.`;
+  const source = seen === undefined ? '' : ` The newest that was seen is ${short(seen)}.`;
   const more = commandOn(application, 'why', ...(environment === undefined ? [] : [environment]));
   return `${within}${source}${stateOf(application, environment)} More: ${more}`;
 }

@@ -62,7 +62,7 @@ export async function landingOf(
   const ofAll = layerOf('spec.helm', spec.helm, membersAt(exact, ['helm', 'values']));
   const ofHome = { clusterUid: undefined, isElsewhere: false, isKnown: true, unknown: [], stops: [] };
   const common = { environment, ...ofHome };
-  const { path } = spec.source;
+  const path = spec.source?.path ?? '.';
   if (spec.environments === undefined)
     return {
       ...common,

@@ -189,9 +189,10 @@ function notPushed(clone: Clone, { spec }: Application, landing: Landing): strin
     notes.push(
       `Git does not know ${left.length === 1 ? 'a file' : `${left.length} files`} there (${left.slice(0, 3).join(', ')}${left.length > 3 ? ', …' : ''}), so no push brings what is in it: git add it.`,
     );
-  if (!isOf(clone, spec.source.repoURL))
+  const { repoURL } = spec.source ?? {};
+  if (repoURL !== undefined && !isOf(clone, repoURL))
     notes.push(
-      `No remote of this clone is ${spec.source.repoURL}, which spec.source.repoURL names: is it the right one?`,
+      `No remote of this clone is ${repoURL}, which spec.source.repoURL names: is it the right one?`,
     );
   return notes;
 }

@@ -45,13 +45,27 @@ export async function withFiles<T>(context: Asking, work: (session: LocalSession
   const [name = '', environmentName] = words;
   const application = await readApplication(kubectl, name, signal);
   const environment = environmentMeant(application, environmentName);
+  const { repoURL } = repositoryOf(application);
   const withClone = async (clone: Clone) => withServers(context, { application, environment, clone }, work);
   if (flags.local !== undefined) return withClone(await readClone(flags.local));
-  return withFetched(wantedOf(application, environment), signal, withClone);
+  return withFetched(wantedOf(application, environment, repoURL), signal, withClone);
+}
+
+/** @throws CommandError where what renders is in no repository of Git */
+function repositoryOf(application: Application): NonNullable<Application['spec']['source']> {
+  const { metadata, spec } = application;
+  const { source, helm } = spec;
+  if (source !== undefined && helm?.chart === undefined) return source;
+  const { name = '', repoURL = '', version = '' } = helm?.chart ?? {};
+  const where = repoURL.startsWith('oci://') ? `${repoURL}/${name}` : `${name} --repo ${repoURL}`;
+  throw new CommandError(
+    `What ${keyOf(application)} renders is chart ${name} of ${repoURL}, which no clone has: the operator fetches it, and kubectl towpath does not. To see what comes of it: helm template ${helm?.releaseName ?? metadata.name} ${where} --version '${version}', with your values.`,
+    EXIT.Unknown,
+  );
 }
 
 /** @throws CommandError where no commit is known */
-function wantedOf(application: Application, environment: string) {
+function wantedOf(application: Application, environment: string, url: string) {
   const { spec, status } = application;
   const { desiredRevision, revision } = environmentOf(status, environment) ?? {};
   const commit = desiredRevision ?? revision ?? status?.source?.revision;
@@ -61,7 +75,7 @@ function wantedOf(application: Application, environment: string) {
     );
   // What follows another ref is found by its id, or not at all.
   const hasRef = spec.environments?.some((one) => one.name === environment && one.ref !== undefined);
-  return { url: spec.source.repoURL, commit, ref: hasRef === true ? undefined : status?.source?.ref };
+  return { url, commit, ref: hasRef === true ? undefined : status?.source?.ref };
 }
 
 function withServers<T>(

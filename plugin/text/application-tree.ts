@@ -1,4 +1,5 @@
 import type { Application, EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
+import { shortened } from '../../operator/api/v1alpha1/revision.ts';
 import { commandOn, isLookedAt, readyOf } from '../application.ts';
 import { paint, plain, type Terminal } from './terminal.ts';
 import { clears, relative } from './times.ts';
@@ -118,8 +119,9 @@ export function state(sync: string | undefined, health: string | undefined, look
     .join(', ');
 }
 
+/** `4f2c81a`; of a published chart its version. */
 export function short(revision: string): string {
-  return revision.slice(0, 7);
+  return plain(shortened(revision));
 }
 
 export function objects(count: number): string {

@@ -13,6 +13,7 @@ import type { Slices } from '../../operator/observe/event-loop-slices.ts';
 import { newLogger } from '../../operator/observe/log.ts';
 import { Renderer } from '../../operator/render/renderer.ts';
 import { ChartRepositories } from '../../operator/source/charts/chart-repositories.ts';
+import { ChartVersions } from '../../operator/source/charts/chart-versions.ts';
 import { Sources } from '../../operator/source/sources.ts';
 
 export interface ControllerInProcess {
@@ -59,6 +60,7 @@ export async function startController({
     allowLoopback: true,
     slices,
   });
+  const chartVersions = new ChartVersions({ charts, slices });
   const events = new EventRecorder({ client: home, component: 'towpath', instance: 'test', onFault });
   const controller: ApplicationController = new ApplicationController({
     home,
@@ -89,6 +91,7 @@ export async function startController({
     commands: NO_COMMANDS,
     sources,
     charts,
+    chartVersions,
     nameOf: (url) => url,
     renderer,
     events,
@@ -125,7 +128,7 @@ export async function startController({
       events.stop(),
       sources.stop(),
       renderer.stop(),
-      charts.stop(),
+      chartVersions.stop().then(() => charts.stop()),
     ]).then(() => Promise.all([...new Set([home, there])].map((client) => client.close())));
     await stopping;
   };

@@ -261,6 +261,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
     repository,
     repoURL: git.url(repository.name),
     application: async (name, spec = {}, annotations = {}) => {
+      const isChartAlone = spec['source'] === undefined && 'chart' in Object(spec['helm']);
       const source = {
         repoURL: git.url(repository.name),
         interval: '1s',
@@ -270,7 +271,7 @@ export async function newStage(t: TestContext, options: StageOptions = {}): Prom
         apiVersion: 'towpath.dev/v1alpha1',
         kind: 'Application',
         metadata: { name, namespace, annotations },
-        spec: { ...spec, source },
+        spec: isChartAlone ? spec : { ...spec, source },
       };
       // As `kubectl apply --server-side` does: what is left out is taken away.
       const how = 'fieldManager=kubectl&force=true&fieldValidation=Strict';

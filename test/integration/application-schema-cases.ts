@@ -23,8 +23,87 @@ const BUDGET = 'must be a number of objects from 1 on, without quotes, or a perc
 const EXACTLY_ONE = 'must name exactly one of branch, tag, semver and commit';
 const NAME = 'must be a Kubernetes name';
 
+const CHARTS = 'https://charts.example.com';
+/** With a chart that somebody published. */
+const charted = (fields: Record<string, unknown>) => ({
+  helm: { chart: { repoURL: CHARTS, name: 'podinfo', version: '6.7.0', ...fields } },
+});
+const PATH_IN_GIT = 'path is where a chart, kustomization or manifests are in the Git repository';
+const FILES_IN_GIT = 'valuesFiles are read from the Git repository in source';
+
+const REFUSED_CHARTS: Refusal[] = [
+  [
+    'a chart without a version',
+    { helm: { chart: { repoURL: CHARTS, name: 'a' } } },
+    'spec.helm.chart.version',
+    'Required value',
+  ],
+  [
+    'a chart over HTTP',
+    charted({ repoURL: 'http://charts.example.com' }),
+    'spec.helm.chart.repoURL',
+    'must be the address of a Helm repository or registry',
+  ],
+  [
+    'a chart with credentials',
+    charted({ repoURL: 'https://me:hunter2@charts.example.com' }),
+    'spec.helm.chart.repoURL',
+    'credentials belong into a Secret',
+  ],
+  [
+    'a chart with a query',
+    charted({ repoURL: `${CHARTS}/a?b=hunter2` }),
+    'spec.helm.chart.repoURL',
+    'must not have a query',
+  ],
+  [
+    'a chart with a path for a name',
+    charted({ name: 'acme/podinfo' }),
+    'spec.helm.chart.name',
+    'must be the name of a chart',
+  ],
+  [
+    'a chart of the latest version',
+    charted({ version: 'latest' }),
+    'spec.helm.chart.version',
+    'must be a version, like 1.2.3, or a range',
+  ],
+  [
+    'a chart asked for all the time',
+    charted({ interval: '100ms' }),
+    'spec.helm.chart.interval',
+    'must be a duration from 1s to 24h',
+  ],
+  [
+    'values files of no repository',
+    { helm: { ...charted({}).helm, valuesFiles: ['a.yaml'] } },
+    'spec.helm',
+    FILES_IN_GIT,
+  ],
+  [
+    'values files of no repository in an environment',
+    { ...charted({}), environments: [{ name: 'prod', valuesFiles: ['a.yaml'] }] },
+    'spec.helm',
+    FILES_IN_GIT,
+  ],
+  [
+    'a ref of no repository',
+    { ...charted({}), environments: [{ name: 'prod', ref: { branch: 'main' } }] },
+    'spec.environments',
+    'a ref of an environment is one of the Git repository',
+  ],
+  ['a path beside a chart', { ...source({ path: 'web' }), ...charted({}) }, 'spec.source', PATH_IN_GIT],
+  [
+    'a path of an environment beside a chart',
+    { ...source({}), ...charted({}), environments: [{ name: 'prod', path: 'web' }] },
+    'spec.source',
+    PATH_IN_GIT,
+  ],
+];
+
 export const REFUSED: Refusal[] = [
-  ['a spec without a source', {}, 'spec.source', 'Required value'],
+  ['a spec without a source', {}, 'spec', 'must have a source, which names a Git repository, or helm.chart'],
+  ...REFUSED_CHARTS,
   ['a source without a repository', { source: {} }, 'spec.source.repoURL', 'Required value'],
   ['an address that is a file', url('file:///srv/git'), 'spec.source.repoURL', ADDRESS],
   ['an address that is a path', url('/srv/git'), 'spec.source.repoURL', ADDRESS],
@@ -340,6 +419,22 @@ export const REFUSED: Refusal[] = [
 ];
 
 export const ACCEPTED: [what: string, spec: unknown][] = [
+  ['a chart without a repository', charted({})],
+  [
+    'a chart of a registry',
+    charted({ repoURL: 'oci://ghcr.io/acme/charts', version: '>=6.7 <8 || ^9.0.0-0' }),
+  ],
+  [
+    'a chart with values files',
+    {
+      ...source({}),
+      helm: { ...charted({ interval: '1h', secretRef: { name: 'charts' } }).helm, valuesFiles: ['/a.yaml'] },
+    },
+  ],
+  [
+    'a chart in environments',
+    { ...charted({}), environments: [{ name: 'prod', values: { a: 1 }, valuesFiles: [] }] },
+  ],
   ['HTTP', url('http://git.example.com:8080/a')],
   ['SSH', url('ssh://git@git.example.com:22/a.git')],
   ["scp's form", url('git@git.example.com:shop/podinfo.git')],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { durationField, parseDuration } from './duration.ts';
+import { helmSchema, valuesSource } from './helm-spec.ts';
 import {
   avoids,
   environmentName,
@@ -96,77 +97,6 @@ const sourceSchema = ruled(
   }),
   ...withoutEcho('repoURL', ...REPO_URL_RULES),
 );
-
-const valuesSource = z.object({
-  kind: z.enum(['ConfigMap', 'Secret']).meta({ description: 'Kind of the object that has the values.' }),
-  name: objectName('Name of the object, which is in the namespace of the Application.'),
-  key: ruled(
-    text(253, 'The key whose text is a YAML map of values.').min(1),
-    matches('^[-._a-zA-Z0-9]+$', 'must be a key of a ConfigMap or Secret: letters, digits, "-", "_" and "."'),
-  ).default('values.yaml'),
-  optional: z
-    .boolean()
-    .meta({
-      description: 'Whether the render goes on without these values while the object or its key is missing.',
-    })
-    .default(false),
-});
-
-const registrySchema = z.object({
-  prefix: ruled(
-    text(
-      512,
-      'What the URL of a repository in Chart.yaml begins with: ghcr.io/acme, https://charts.example.com. The longest one counts.',
-    ).min(1),
-    matches(
-      '^((https|oci)://)?([a-zA-Z0-9.-]+|\\[[0-9a-fA-F:]+\\])(:[0-9]{1,5})?(/[^?#@ ]*)?$',
-      'must be a host, with a path if need be: ghcr.io/acme, https://charts.example.com',
-    ),
-  ),
-  secretRef: z.object({ name: objectName('Name of the Secret.') }).meta({
-    description:
-      'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; ca.crt; tls.crt and tls.key; or .dockerconfigjson.',
-  }),
-});
-
-const helmSchema = z.object({
-  releaseName: ruled(
-    text(
-      53,
-      'The name that templates see as .Release.Name. Default: the name of the Application. It cannot change.',
-    ).min(1),
-    matches(
-      '^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$',
-      'must be a name that Helm accepts: at most 53 lower-case letters, digits, "-" and "."',
-    ),
-  ).exactOptional(),
-  skipSchemaValidation: z
-    .boolean()
-    .meta({
-      description:
-        "Whether the values.schema.json of the chart and its subcharts is left unasked, as by Helm's --skip-schema-validation.",
-    })
-    .exactOptional(),
-  registries: namedList(
-    registrySchema,
-    16,
-    'Credentials for the repositories that dependencies of the chart are fetched from. A change of a Secret is noticed at once.',
-    'prefix',
-  ).exactOptional(),
-  valuesFiles: orderedList(
-    repositoryPath('Path of a values file.', 'rooted'),
-    64,
-    'Values files, the later wins. Relative to path; with a "/" before it, relative to the root of the repository.',
-  ).exactOptional(),
-  values: valuesField(
-    'Values, which win over valuesFiles and valuesFrom. At most 256 KiB as JSON.',
-  ).exactOptional(),
-  valuesFrom: orderedList(
-    valuesSource,
-    32,
-    'Values from ConfigMaps and Secrets of this namespace, the later wins; they win over valuesFiles. A change is noticed at once.',
-  ).exactOptional(),
-});
 
 const environmentSchema = z.object({
   name: environmentName('Name of the Environment.'),
@@ -289,8 +219,17 @@ const syncSchema = z.object({
   ).exactOptional(),
 });
 
-export const applicationSpecSchema = z.object({
-  source: sourceSchema.meta({ description: 'Where the manifests come from.' }),
+const CHART = 'has(self.helm) && has(self.helm.chart)';
+const NO_VALUES_FILES =
+  '(!has(self.helm) || !has(self.helm.valuesFiles) || size(self.helm.valuesFiles) == 0) && (!has(self.environments) || self.environments.all(one, !has(one.valuesFiles) || size(one.valuesFiles) == 0))';
+
+const specSchema = z.object({
+  source: sourceSchema
+    .meta({
+      description:
+        'Where the manifests come from. Beside spec.helm.chart: where values files come from; without any it may be left out.',
+    })
+    .exactOptional(),
   helm: helmSchema
     .meta({
       description:
@@ -342,3 +281,36 @@ export const applicationSpecSchema = z.object({
     .meta({ description: 'Whether all writes are suspended. Deleting the Application still works.' })
     .default(false),
 });
+
+export const applicationSpecSchema = ruled(
+  specSchema,
+  {
+    rule: `has(self.source) || (${CHART})`,
+    message: 'must have a source, which names a Git repository, or helm.chart, which names a published chart',
+    holds: ({ source, helm }) => source !== undefined || helm?.chart !== undefined,
+  },
+  {
+    rule: `has(self.source) || (${NO_VALUES_FILES})`,
+    message:
+      'valuesFiles are read from the Git repository in source: name it, or write values or valuesFrom in their place',
+    fieldPath: '.helm',
+    holds: ({ source, helm, environments = [] }) =>
+      source !== undefined || [helm, ...environments].every((one) => (one?.valuesFiles ?? []).length === 0),
+  },
+  {
+    rule: 'has(self.source) || !has(self.environments) || self.environments.all(one, !has(one.ref))',
+    message: 'a ref of an environment is one of the Git repository in source: name that, or leave ref out',
+    fieldPath: '.environments',
+    holds: ({ source, environments = [] }) =>
+      source !== undefined || environments.every(({ ref }) => ref === undefined),
+  },
+  {
+    rule: `!(${CHART}) || ((!has(self.source) || self.source.path == '.' || self.source.path == '') && (!has(self.environments) || self.environments.all(one, !has(one.path))))`,
+    message:
+      'path is where a chart, kustomization or manifests are in the Git repository, and helm.chart names a published chart in place of them: leave path out, in environments too; values files are named from the root of the repository',
+    fieldPath: '.source',
+    holds: ({ source, helm, environments = [] }) =>
+      helm?.chart === undefined ||
+      (['.', '', undefined].includes(source?.path) && environments.every(({ path }) => path === undefined)),
+  },
+);

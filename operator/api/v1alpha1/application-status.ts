@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { CHART_VERSION_LIMIT, REVISION_LIMIT } from './revision.ts';
 import { namedList, orderedList, text } from './schema.ts';
 
 /**
@@ -20,6 +21,7 @@ export const STATUS_LIMITS = {
   kept: 15,
   pendingPruneObjects: 20,
   changedObjects: 20,
+  changedChart: 64,
   blockedBy: 64,
   blockedByOfOne: 8,
   waiting: 16,
@@ -54,12 +56,17 @@ export const HEALTH_STATES = [
 
 const time = (description: string) => z.iso.datetime({ offset: true }).max(35).meta({ description });
 const message = (description: string) => text(STATUS_LIMITS.message, description);
-const revision = (description: string) => text(64, description);
+/** As `revisionOf` makes it. */
+const revision = (description: string) => text(REVISION_LIMIT, description);
 const candidate = text(
   71,
   'Digest of everything that goes into the manifests: sha256: and 64 hexadecimal digits.',
 );
 const chart = text(96, 'Name and version of the chart.');
+export const chartDigest = text(
+  71,
+  'Of a chart that spec.helm.chart names, SHA-256 of its archive: sha256: and 64 hexadecimal digits.',
+);
 const appVersion = text(48, 'The version of the application that the chart names.');
 const digest = text(71, 'SHA-256 of the manifests that were applied: sha256: and 64 hexadecimal digits.');
 const ref = text(96, 'The ref it came from, in full: refs/heads/main. A longer name is cut.');
@@ -90,8 +97,8 @@ export const changedFields = {
   objects: orderedList(changedObjectSchema, STATUS_LIMITS.changedObjects, 'The first of them.').optional(),
   chart: z
     .object({
-      from: text(96, 'The chart that runs, or ran.').optional(),
-      to: text(96, 'The chart that comes.').optional(),
+      from: text(STATUS_LIMITS.changedChart, 'The chart that runs, or ran.').optional(),
+      to: text(STATUS_LIMITS.changedChart, 'The chart that comes.').optional(),
     })
     .meta({ description: 'The chart, from and to.' })
     .optional(),
@@ -127,10 +134,13 @@ export const judgedFields = {
 
 export const historyEntrySchema = z.object({
   id: z.int().min(1).meta({ description: 'Counts the deployments to this environment.' }),
-  revision: revision('The commit.'),
+  revision: revision(
+    'The commit; of spec.helm.chart its version, with values files from Git both: 6.7.0@ and the commit.',
+  ),
   candidate: candidate.optional(),
   ref: ref.optional(),
   chart: chart.optional(),
+  chartDigest: chartDigest.optional(),
   appVersion: appVersion.optional(),
   digest: digest.optional(),
   outcome: z.enum(OUTCOMES).meta({ description: 'How it ended; absent while it runs.' }).optional(),
@@ -170,8 +180,8 @@ export const environmentStatusSchema = z.object({
   sync: syncState.meta({ description: 'Whether the environment has what Git says.' }).optional(),
   health: healthState.meta({ description: 'Health of what runs, the worst of its objects.' }).optional(),
   message: message('What is going on, and the next step.').optional(),
-  revision: revision('The commit that runs.').optional(),
-  desiredRevision: revision('The commit that should run.').optional(),
+  revision: revision('The commit, or version of the chart, that runs.').optional(),
+  desiredRevision: revision('The commit, or version of the chart, that should run.').optional(),
   chart: chart.optional(),
   appVersion: appVersion.optional(),
   digest: digest.optional(),
@@ -245,7 +255,7 @@ export const applicationStatusSchema = z.object({
     .object({
       revision: text(
         STATUS_LIMITS.summary,
-        'The desired revision: branch@7 digits, tag, or 7 digits. A longer name is cut.',
+        "The desired revision: branch@7 digits, tag, or 7 digits; the chart's version where spec.helm.chart names one, before them where there are values files. A longer name is cut.",
       ).optional(),
       environments: text(16, 'Environments that are Ready at it / all.').optional(),
     })
@@ -253,7 +263,18 @@ export const applicationStatusSchema = z.object({
     .optional(),
   source: z
     .object({
-      revision: revision('The commit, in full.').optional(),
+      revision: revision(
+        'The commit, in full; of spec.helm.chart its version, with values files from Git both: 6.7.0@ and the commit.',
+      ).optional(),
+      chart: z
+        .object({
+          repoURL: text(256, 'Address of the repository. A longer one is cut.'),
+          name: text(96, 'Name of the chart.'),
+          version: text(CHART_VERSION_LIMIT, 'Its version.'),
+          digest: chartDigest,
+        })
+        .meta({ description: 'The chart that spec.helm.chart names, as it was fetched.' })
+        .optional(),
       candidate: candidate.optional(),
       ref: ref.optional(),
       message: message('First line of the commit message.').optional(),

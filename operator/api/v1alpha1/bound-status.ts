@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { ApplicationStatus, EnvironmentStatus } from './application.ts';
+import type { ApplicationStatus, EnvironmentStatus, HistoryEntry } from './application.ts';
 import { applicationStatusSchema, STATUS_LIMITS } from './application-status.ts';
 
 /**
@@ -33,7 +33,7 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
   let bytes = Buffer.byteLength(JSON.stringify(before));
   let entries = 0;
   // Oldest entries go first when texts of full length fill the status before the number of entries does.
-  const histories = environments.map(({ history }) => history ?? []);
+  const histories = environments.map(({ history = [] }) => history.map(shorterAmong(environments.length)));
   for (const entry of inTurn(histories)) {
     bytes += Buffer.byteLength(JSON.stringify(entry)) + HISTORY_OVERHEAD;
     if (entries === STATUS_LIMITS.history || bytes > STATUS_LIMITS.bytes) break;
@@ -46,10 +46,10 @@ export function boundStatus(status: ApplicationStatus): ApplicationStatus {
   return {
     ...before,
     environments: before.environments.map((environment, index) => {
-      const history = environments[index]?.history;
-      return history === undefined
+      const history = histories[index]?.slice(0, granted[index]);
+      return environments[index]?.history === undefined || history === undefined
         ? environment
-        : { ...environment, history: history.slice(0, granted[index]) };
+        : { ...environment, history };
     }),
   };
 }
@@ -75,8 +75,14 @@ function* inTurn<Entry>(lists: readonly (readonly Entry[])[]): Generator<Entry> 
   }
 }
 
-/** So many environments tell what waits in them besides the newest. */
-const MOST_WITH_WAITING = 32;
+/** So many environments tell what waits in them besides the newest, and the digests of charts that they had. */
+const MOST_WITH_ALL = 32;
+
+/** A candidate's id covers the digest of its chart: among many environments it is told by that alone. */
+function shorterAmong(environments: number): (entry: HistoryEntry) => HistoryEntry {
+  if (environments <= MOST_WITH_ALL) return (entry) => entry;
+  return ({ chartDigest: _, ...entry }) => entry;
+}
 
 function withBoundedLists(environments: readonly EnvironmentStatus[]): EnvironmentStatus[] {
   const { blockedBy, blockedByOfOne, pendingPruneObjects, changedObjects } = STATUS_LIMITS;
@@ -119,7 +125,7 @@ function boundedWaiting(all: readonly Waits[]): Waits[] {
   const granted = shares(
     all.map(({ length }) => length),
     // Among more there is no room for it beside the newest deployment of each.
-    all.length > MOST_WITH_WAITING ? 0 : waiting,
+    all.length > MOST_WITH_ALL ? 0 : waiting,
   );
   const told = all.map((its, index) => its.slice(0, granted[index]));
   const objects = shares(

@@ -43,6 +43,7 @@ export const ledgerRecordSchema = z.object({
   /** `main@4f2c81a` */
   shortRevision: text().exactOptional(),
   chart: text().exactOptional(),
+  chartDigest: text().exactOptional(),
   appVersion: text().exactOptional(),
   /** Digest and revision of what ran before. */
   previous: z.object({ digest: text().exactOptional(), revision: text().exactOptional() }).exactOptional(),
@@ -93,6 +94,7 @@ export function ledgerEntry({ metadata, spec, status = {} }: Promotion): LedgerE
       revision: status.revision,
       shortRevision: status.summary?.revision,
       chart: status.chart,
+      chartDigest: status.chartDigest,
       appVersion: status.appVersion,
       startedAt,
       deployedAt: status.deployedAt,

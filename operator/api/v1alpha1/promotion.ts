@@ -1,7 +1,14 @@
 import { z } from 'zod';
-import { blockedBySchema, changedFields, judgedFields, STATUS_LIMITS } from './application-status.ts';
+import {
+  blockedBySchema,
+  changedFields,
+  chartDigest,
+  judgedFields,
+  STATUS_LIMITS,
+} from './application-status.ts';
 import { API_VERSION } from './names.ts';
 import { metadataSchema } from './resource.ts';
+import { REVISION_LIMIT } from './revision.ts';
 import { matches, objectName, orderedList, ruled, text } from './schema.ts';
 
 export const PROMOTION_TYPES = ['Promote', 'Rollback', 'Resume', 'Retry', 'Cancel'] as const;
@@ -118,7 +125,7 @@ const fromTo = (what: string, max: number) =>
     })
     .meta({ description: `The ${what}, from and to.` });
 
-const changesSchema = z.object({ ...changedFields, revision: fromTo('commit', 64).optional() });
+const changesSchema = z.object({ ...changedFields, revision: fromTo('revision', REVISION_LIMIT).optional() });
 
 const approvalSchema = z.object({
   name: text(253, 'Name of the Approval.').optional(),
@@ -166,14 +173,23 @@ export const promotionStatusSchema = z.object({
   digest: text(71, 'SHA-256 of the manifests there: sha256: and 64 hexadecimal digits.').optional(),
   chart: text(96, 'Name and version of the chart.').optional(),
   appVersion: text(48, 'The version of the application that the chart names.').optional(),
-  revision: text(64, 'The commit.').optional(),
+  chartDigest: chartDigest.optional(),
+  revision: text(
+    REVISION_LIMIT,
+    'The commit; of spec.helm.chart its version, with values files from Git both: 6.7.0@ and the commit.',
+  ).optional(),
   summary: z
-    .object({ revision: text(STATUS_LIMITS.summary, 'branch@7 digits, tag, or 7 digits.').optional() })
+    .object({
+      revision: text(
+        STATUS_LIMITS.summary,
+        "branch@7 digits, tag, or 7 digits; the chart's version where spec.helm.chart names one.",
+      ).optional(),
+    })
     .meta({ description: 'For people.' })
     .optional(),
   previous: z
     .object({
-      revision: text(64, 'The commit.').optional(),
+      revision: text(REVISION_LIMIT, 'The commit, or version of the chart.').optional(),
       digest: text(71, 'SHA-256 of the manifests.').optional(),
     })
     .meta({ description: 'What ran before.' })

@@ -7,6 +7,7 @@ import type { Verified } from '../../promote/verify.ts';
 import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import type { ChartFetcher } from '../candidate/chart-dependencies.ts';
+import type { ChartWatcher } from '../candidate/chart-following.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
@@ -44,6 +45,8 @@ export interface ControllerOptions {
   sources: Sources;
   /** Brings what charts depend on and Git does not have. */
   charts: ChartFetcher;
+  /** Follows the versions of charts that specs name. */
+  chartVersions: ChartWatcher;
   /** The same for every way to write the URL of a repository; undefined where it is none. */
   nameOf(url: string): string | undefined;
   renderer: Renderer;

@@ -113,7 +113,7 @@ export class ApplicationController {
       wishes: new Wishes({
         underWay: () => this.#underWay(),
         repositoryOf: (target) => {
-          const url = this.#applications.get(applicationOf(target))?.application?.spec.source.repoURL;
+          const url = this.#applications.get(applicationOf(target))?.application?.spec.source?.repoURL;
           return url === undefined ? undefined : (options.nameOf(url) ?? url);
         },
         othersSee: (owner, signal) => this.#parts.wanted.othersSee(applicationOf(owner), signal),

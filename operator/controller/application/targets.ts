@@ -288,9 +288,10 @@ function overlayOf(
   if (entry !== undefined) layers.push(layerOf(`spec.environments[${entry.name}]`, entry));
   const defaults = environment?.spec.values;
   return Object.freeze({
-    path: entry?.path ?? source.path,
+    path: entry?.path ?? source?.path ?? '.',
+    ...(helm?.chart === undefined ? {} : { isPublished: true }),
     ...(entry?.path === undefined ? {} : { pathField: `spec.environments[${entry.name}].path` }),
-    ref: entry?.ref ?? source.ref ?? {},
+    ref: entry?.ref ?? source?.ref ?? {},
     defaults:
       environment === undefined || defaults === undefined
         ? undefined

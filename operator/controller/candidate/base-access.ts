@@ -2,7 +2,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access, Repository } from '../../source/sources.ts';
 import type { ReferencedContent } from './references.ts';
-import { gitAccessOf, namingSecret } from './spec-inputs.ts';
+import { gitAccessOf, gitSourceOf, namingSecret } from './spec-inputs.ts';
 
 /** Who has a kustomization refer to a repository: the Application's own, or who has no say in what its credential reads. */
 export type AskedBy = 'Its own' | 'Another';
@@ -16,10 +16,9 @@ export type BaseAccess = (repository: string, askedBy: AskedBy) => { access: Acc
  * read itself.
  */
 export function baseAccessOf(application: Application, contents: Map<string, ReferencedContent>): BaseAccess {
-  const { source } = application.spec;
   return (repository, askedBy) => {
     const remote = parseRemoteUrl(repository);
-    const own = parseRemoteUrl(source.repoURL);
+    const own = parseRemoteUrl(gitSourceOf(application).repoURL);
     const isOwnHost =
       remote.scheme === own.scheme &&
       remote.host.toLowerCase() === own.host.toLowerCase() &&

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import { chartCredentialsOf, registrySecretsOf } from './chart-credentials.ts';
+import {
+  chartCredentialsOf,
+  publishedCredentialOf,
+  registrySecretsOf,
+  secretFieldOf,
+} from './chart-credentials.ts';
 import type { ReferencedContent } from './references.ts';
 
 const application = (...registries: [prefix: string, secret: string][]): Application =>
@@ -62,5 +67,35 @@ test('S5: a Secret that cannot be read is named, and nothing of it repeated', ()
     reason: 'CredentialInvalid',
     message:
       /^(?!.*secret[^R])The credential .*"password".* It is in Secret shop\/a, which spec\.helm\.registries/,
+  });
+});
+
+test('S4: a published chart is fetched with its own Secret, or with that of the longest prefix', () => {
+  const repoURL = 'https://charts.example.com/acme';
+  const published = (secretRef: object, ...registries: [prefix: string, secret: string][]): Application => {
+    const { metadata, spec } = application(...registries);
+    const chart = { repoURL, name: 'web', version: '1.0.0', interval: '5m', ...secretRef };
+    return { metadata, spec: { ...spec, helm: { ...spec.helm, chart } } } as Application;
+  };
+  const other = { username: 'you', password: 'pw' };
+  const contents = new Map([
+    ['Secret/a', content(pair)],
+    ['Secret/b', content(other)],
+  ]);
+  const own = published({ secretRef: { name: 'b' } }, ['charts.example.com', 'a']);
+  assert.deepEqual(
+    registrySecretsOf(own).map(({ name }) => name),
+    ['b', 'a'],
+  );
+  assert.deepEqual(publishedCredentialOf(own, contents), other);
+  const shared = published({}, ['charts.example.com', 'a']);
+  assert.deepEqual(publishedCredentialOf(shared, contents), pair);
+  assert.equal(secretFieldOf(shared), 'spec.helm.registries');
+  const without = published({}, ['other.example', 'a']);
+  assert.equal(publishedCredentialOf(without, contents), undefined);
+  assert.equal(secretFieldOf(without), 'spec.helm.chart.secretRef');
+  assert.throws(() => publishedCredentialOf(published({ secretRef: { name: 'missing' } }), contents), {
+    reason: 'SecretMissing',
+    message: /^Secret shop\/missing, which spec\.helm\.chart\.secretRef names for the chart, does not exist/,
   });
 });

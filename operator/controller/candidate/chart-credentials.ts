@@ -13,10 +13,12 @@ export type CredentialFor = (repository: string) => Credential | undefined;
 
 export function registrySecretsOf({ metadata, spec }: Application): Reference[] {
   const { namespace } = metadata;
-  return (spec.helm?.registries ?? []).map(({ secretRef }) => ({
+  const { chart, registries = [] } = spec.helm ?? {};
+  const own = chart?.secretRef === undefined ? [] : [chart.secretRef];
+  return [...own, ...registries.map(({ secretRef }) => secretRef)].map(({ name }) => ({
     kind: 'Secret',
     namespace,
-    name: secretRef.name,
+    name,
   }));
 }
 
@@ -31,31 +33,71 @@ export function chartCredentialsOf(
     const url = repositoryUrl(repository);
     const found = longestPrefix(registries, url.href);
     if (found === undefined) return undefined;
+    const { namespace } = metadata;
     const { name } = found.secretRef;
-    const secret = `Secret ${metadata.namespace}/${name}`;
-    const content = contents.get(`Secret/${name}`);
-    if (content === undefined)
-      throw new TowpathError(
-        'Resource',
-        'SecretMissing',
-        `${secret}, which spec.helm.registries names for ${found.prefix}, does not exist: create it; it is noticed at once.`,
-      );
-    const { host, port } = hostAndPort(url);
-    const bound = content.hosts === undefined ? undefined : refusedBy(content.hosts, { host, port });
-    if (bound !== undefined)
-      throw new TowpathError(
-        'Person',
-        'HostNotListed',
-        `${secret} may not be sent to ${printable(host, 100)}:${port}, from where a chart is fetched and for which spec.helm.registries names it: its annotation ${ANNOTATION_HOSTS} ${bound}. Add the host there if it may have the credential, or name another Secret.`,
-      );
-    const credential = namingSecret(secret, () =>
-      registryCredential(Object.fromEntries(content.data), url.href),
-    );
-    return content.hosts === undefined ? credential : { ...credential, hosts: content.hosts };
+    const named = { namespace, name, field: 'spec.helm.registries', what: found.prefix };
+    return credentialIn(named, url, contents);
   };
 }
 
-function namingSecret<T>(secret: string, read: () => T): T {
+/** What the repository of spec.helm.chart is asked with. @throws as a CredentialFor does */
+export function publishedCredentialOf(
+  application: Application,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): Credential | undefined {
+  const { chart } = application.spec.helm ?? {};
+  if (chart === undefined) return undefined;
+  if (chart.secretRef === undefined) return chartCredentialsOf(application, contents)(chart.repoURL);
+  const { namespace } = application.metadata;
+  const { name } = chart.secretRef;
+  const named = { namespace, name, field: secretFieldOf(application), what: 'the chart' };
+  return credentialIn(named, repositoryUrl(chart.repoURL), contents);
+}
+
+/** Where the spec names, or could name, the Secret that the repository of spec.helm.chart is asked with. */
+export function secretFieldOf({ spec }: Pick<Application, 'spec'>): string {
+  const { chart, registries = [] } = spec.helm ?? {};
+  if (chart === undefined || chart.secretRef !== undefined) return 'spec.helm.chart.secretRef';
+  const isNamed = longestPrefix(registries, chart.repoURL) !== undefined;
+  return isNamed ? 'spec.helm.registries' : 'spec.helm.chart.secretRef';
+}
+
+interface NamedSecret {
+  namespace: string;
+  name: string;
+  /** That names it, and for what. */
+  field: string;
+  what: string;
+}
+
+function credentialIn(
+  { namespace, name, field, what }: NamedSecret,
+  url: URL,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): Credential {
+  const secret = `Secret ${namespace}/${name}`;
+  const content = contents.get(`Secret/${name}`);
+  if (content === undefined)
+    throw new TowpathError(
+      'Resource',
+      'SecretMissing',
+      `${secret}, which ${field} names for ${what}, does not exist: create it; it is noticed at once.`,
+    );
+  const { host, port } = hostAndPort(url);
+  const bound = content.hosts === undefined ? undefined : refusedBy(content.hosts, { host, port });
+  if (bound !== undefined)
+    throw new TowpathError(
+      'Person',
+      'HostNotListed',
+      `${secret} may not be sent to ${printable(host, 100)}:${port}, from where a chart is fetched and for which ${field} names it: its annotation ${ANNOTATION_HOSTS} ${bound}. Add the host there if it may have the credential, or name another Secret.`,
+    );
+  const credential = namingSecret(secret, field, () =>
+    registryCredential(Object.fromEntries(content.data), url.href),
+  );
+  return content.hosts === undefined ? credential : { ...credential, hosts: content.hosts };
+}
+
+function namingSecret<T>(secret: string, field: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
@@ -65,7 +107,7 @@ function namingSecret<T>(secret: string, read: () => T): T {
     throw new TowpathError(
       remedy,
       reason,
-      `${text} It is in ${secret}, which spec.helm.registries names; correct it there, and it is noticed at once.`,
+      `${text} It is in ${secret}, which ${field} names; correct it there, and it is noticed at once.`,
       { cause: error },
     );
   }

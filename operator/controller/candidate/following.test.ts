@@ -10,6 +10,7 @@ import { Turns } from '../../observe/turns.ts';
 import { type GitRef, Sources } from '../../source/sources.ts';
 import type { Wake } from './commit-wakes.ts';
 import { Following } from './following.ts';
+import { gitSourceOf } from './spec-inputs.ts';
 
 const APPLICATIONS = 1_000;
 const REFS = 5_000;
@@ -190,7 +191,10 @@ test('A3: the first push to a ref that an Application follows from now on is no 
   const { spec } = first.application;
   await look({
     ...first,
-    application: { ...first.application, spec: { ...spec, source: { ...spec.source, ref } } },
+    application: {
+      ...first.application,
+      spec: { ...spec, source: { ...gitSourceOf(first.application), ref } },
+    },
     target: { ...first.target, overlay: { ...first.target.overlay, ref } },
   });
   following.followers.noteRead(first.target.name, 'c-1', [first.target.overlay.path]);

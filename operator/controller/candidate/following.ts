@@ -13,7 +13,7 @@ import { Followers } from './followers.ts';
 import { Questions } from './questions.ts';
 import { commitOf, moveBetween, type RefState, stateOf } from './ref-states.ts';
 import type { ReferencedContent } from './references.ts';
-import { gitAccessOf, namingSecret, refsOf } from './spec-inputs.ts';
+import { gitAccessOf, gitSourceOf, namingSecret, refsOf } from './spec-inputs.ts';
 
 export interface FollowingOptions {
   sources: Sources;
@@ -116,13 +116,12 @@ export class Following {
 
   /** Throws TowpathError where the credential is missing or wrong. */
   follow(input: Followed, contents: Map<string, ReferencedContent>): Repository {
-    const { source } = input.application.spec;
     const refs = refsOf(input.application);
     const isSame = isDeepStrictEqual(this.#refs.get(input.key), refs);
     this.#refs.set(input.key, refs);
     const access = this.#access(input, contents);
     const digest = sha256(JSON.stringify([access.url, access.credential ?? null]));
-    const interval = parseDuration(source.interval);
+    const interval = parseDuration(gitSourceOf(input.application).interval);
     const existing = this.#subscriptions.get(input.key);
     if (existing?.access === digest && existing.interval === interval) {
       // Where those are that it followed before says nothing of how these move.
@@ -333,7 +332,7 @@ export class Following {
       throw new TowpathError(
         'Time',
         'Timeout',
-        `The Git server of ${input.application.spec.source.repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
+        `The Git server of ${gitSourceOf(input.application).repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
       );
     }
   }

@@ -1,9 +1,12 @@
-import type { Repository } from '../../source/sources.ts';
+/** A Git server, or a chart repository. */
+export interface Asked {
+  poll(): Promise<void>;
+}
 
-/** A question to a Git server that a person asked for. */
+/** A question to one that a person asked for. */
 export interface Question {
   readonly request: string;
-  readonly repository: Repository;
+  readonly asked: Asked;
   /** Was sent for after the request was seen. */
   readonly answer: Promise<void>;
   isAnswered: boolean;
@@ -23,11 +26,11 @@ export class Questions {
   }
 
   /** Asks once for each request, and again where that got no answer. */
-  ask(application: string, repository: Repository, request: string): Question {
+  ask(application: string, asked: Asked, request: string): Question {
     const latest = this.#latest.get(application);
-    return latest?.request === request && latest.repository === repository
+    return latest?.request === request && latest.asked === asked
       ? latest
-      : this.#newQuestion(application, repository, request);
+      : this.#newQuestion(application, asked, request);
   }
 
   /** Whether the server answered since this request was seen. */
@@ -44,9 +47,9 @@ export class Questions {
     this.#latest.clear();
   }
 
-  #newQuestion(application: string, repository: Repository, request: string): Question {
-    const answer = repository.poll();
-    const question: Question = { request, repository, answer, isAnswered: false, isLate: false };
+  #newQuestion(application: string, asked: Asked, request: string): Question {
+    const answer = asked.poll();
+    const question: Question = { request, asked, answer, isAnswered: false, isLate: false };
     this.#latest.set(application, question);
     const end = (outcome: 'Answered' | 'Failed') => {
       if (this.#latest.get(application) !== question) return;

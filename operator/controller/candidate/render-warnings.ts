@@ -6,9 +6,11 @@ import type { Wanted } from './wanted.ts';
 
 /** What the render found odd. */
 export function renderWarnings({ spec }: Application, { warnings = [] }: Wanted): TowpathError[] {
-  const { path } = spec.source;
+  const { chart } = spec.helm ?? {};
+  const what = chart === undefined ? (spec.source?.path ?? '.') : `Chart ${chart.name}`;
+  const next = chart === undefined ? 'Correct it in Git' : 'Correct the values, or tell who publishes it,';
   return warnings.map((warning) => {
-    const text = `${path} renders with a warning: ${warning}. Correct it in Git unless it is meant so.`;
+    const text = `${what} renders with a warning: ${warning}. ${next} unless it is meant so.`;
     return new TowpathError('Person', 'RenderWarning', text);
   });
 }

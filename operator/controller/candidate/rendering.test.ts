@@ -8,6 +8,7 @@ import { Rendering, type RenderingInput } from './rendering.ts';
 
 const never = new AbortController().signal;
 const input: RenderingInput = {
+  revision: 'a'.repeat(40),
   key: 'shop/web',
   target: {},
   kept: [],

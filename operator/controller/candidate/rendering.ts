@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import {
+  type ChartReference,
   MissingCharts,
   type Rendered,
   type Renderer,
@@ -7,11 +8,15 @@ import {
   type RenderTree,
   treeWithArchives,
 } from '../../render/renderer.ts';
-import type { ChartPin } from '../record/chart-pins.ts';
+import { asChartOfSpec } from '../../source/charts/chart-of-spec.ts';
+import type { Credential } from '../../source/credential.ts';
+import { printable } from '../../source/text.ts';
+import type { ChartPin, PublishedChart } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
 import type { CredentialFor } from './chart-credentials.ts';
 import {
   type ChartFetcher,
+  type FetchTerms,
   fetchedCharts,
   namingVersions,
   notWhatItSays,
@@ -28,6 +33,8 @@ export interface RenderingOptions {
 }
 
 export interface RenderingInput {
+  /** As the status has it. */
+  revision: string;
   /** Of the Application. */
   key: string;
   target: Pick<Target, 'allowedRepositories'>;
@@ -36,7 +43,24 @@ export interface RenderingInput {
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
   credentialFor: CredentialFor;
+  /** What is rendered, where it is no chart of the repository. */
+  chart?: ChartToRender;
 }
+
+/** A chart that spec.helm.chart names, in the version that is wanted now. */
+export interface ChartToRender {
+  reference: ChartReference;
+  /** @throws TowpathError where the Secret is missing or wrong */
+  credential(): Credential | undefined;
+  /** Where the spec names that Secret, or could. */
+  secret: string;
+}
+
+export type RenderedCandidate = Rendered & {
+  /** What was fetched. */
+  charts?: readonly ChartPin[];
+  published?: PublishedChart;
+};
 
 /** Renders commits, with the charts that they lack. */
 export class Rendering {
@@ -58,32 +82,32 @@ export class Rendering {
 
   /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
   async render(
-    { key, target, kept, pins, credentialFor }: RenderingInput,
+    input: RenderingInput,
     tree: RenderTree,
     request: RenderRequest,
     signal: AbortSignal,
-  ): Promise<Rendered & { charts?: readonly ChartPin[] }> {
-    const { renderer, charts: fetcher } = this.#options;
-    const refused = (error: unknown) =>
-      error instanceof TowpathError && error.remedy === 'Person'
-        ? new Quarantine({ revision: tree.revision }, error)
-        : error;
-    let missing: MissingCharts;
+  ): Promise<RenderedCandidate> {
+    if (input.chart !== undefined) return this.#renderPublished(input, input.chart, tree, request, signal);
     try {
-      return await renderer.render(tree, request, signal);
+      return await this.#options.renderer.render(tree, request, signal);
     } catch (error) {
-      if (!(error instanceof MissingCharts)) throw refused(error);
-      missing = error;
+      if (!(error instanceof MissingCharts)) throw refused(input, error);
+      return this.#renderWith(error, input, tree, request, signal);
     }
-    const ranges = this.#ranges.of(key, pins);
+  }
+
+  /** A chart of the repository, with those that it lacks. */
+  async #renderWith(
+    missing: MissingCharts,
+    input: RenderingInput,
+    tree: RenderTree,
+    request: RenderRequest,
+    signal: AbortSignal,
+  ): Promise<RenderedCandidate> {
+    const { renderer, charts: fetcher } = this.#options;
+    const terms = this.#terms(input, input.credentialFor);
+    const { ranges } = terms;
     // Not of the commit, but of where it is fetched from: asked for again, as Git is.
-    const terms = {
-      allowed: target.allowedRepositories,
-      patience: kept.length === 0 ? ('Unlimited' as const) : ('Limited' as const),
-      pins,
-      ranges,
-      credentialFor,
-    };
     const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
     try {
       const whole = treeWithArchives(tree, request.path, missing.charts, fetched.archives);
@@ -94,7 +118,64 @@ export class Rendering {
     } catch (error) {
       // The next one that is published may render.
       for (const { chart, version } of rangesOf(fetched.pins)) ranges.release(chart, version);
-      throw refused(namingVersions(notWhatItSays(error), fetched.pins, missing.of));
+      throw refused(input, namingVersions(notWhatItSays(error), fetched.pins, missing.of));
     }
   }
+
+  /** What its archive depends on is in that: nothing else is fetched. */
+  async #renderPublished(
+    input: RenderingInput,
+    { reference, credential, secret }: ChartToRender,
+    tree: RenderTree,
+    request: RenderRequest,
+    signal: AbortSignal,
+  ): Promise<RenderedCandidate> {
+    const { renderer, charts: fetcher } = this.#options;
+    const terms = this.#terms(input, credential);
+    const fetched = await fetchedCharts(fetcher, [reference], terms, signal).catch((error: unknown) => {
+      throw asChartOfSpec(error, secret);
+    });
+    const [chart] = fetched.archives;
+    const [published] = fetched.pins;
+    if (chart === undefined || published === undefined) throw new Error('no chart came of a fetch');
+    try {
+      const rendered = await renderer.render(tree, { ...request, chart }, signal);
+      refuseOther(reference, rendered.chart);
+      return { ...rendered, charts: fetched.pins, published };
+    } catch (error) {
+      throw refused(input, error);
+    }
+  }
+
+  #terms({ key, target, kept, pins }: RenderingInput, credentialFor: CredentialFor): FetchTerms {
+    return {
+      allowed: target.allowedRepositories,
+      patience: kept.length === 0 ? 'Unlimited' : 'Limited',
+      pins,
+      ranges: this.#ranges.of(key, pins),
+      credentialFor,
+    };
+  }
+}
+
+function refused({ revision }: RenderingInput, error: unknown): unknown {
+  return error instanceof TowpathError && error.remedy === 'Person'
+    ? new Quarantine({ revision }, error)
+    : error;
+}
+
+/** What was published under a name and version is a chart of that name and version. */
+function refuseOther({ name, version, repository }: ChartReference, found: Rendered['chart']): void {
+  if (found?.name === name && isSameVersion(found.version, version)) return;
+  const is = found === undefined ? 'no chart' : `chart ${found.name} ${found.version}`;
+  throw new TowpathError(
+    'Person',
+    'ChartArchiveInvalid',
+    `What ${printable(repository, 200)} has as chart ${name} ${version} is ${printable(is, 200)}. Have who publishes it correct that, or use another version.`,
+  );
+}
+
+/** Build metadata counts, and a "v" before it does not. */
+function isSameVersion(one: string, other: string): boolean {
+  return one.replace(/^v/, '') === other.replace(/^v/, '');
 }

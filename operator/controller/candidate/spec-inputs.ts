@@ -1,7 +1,7 @@
 /** What an Application's spec asks for, with the Secrets and ConfigMaps that it names. */
 
 import { TowpathError } from '../../api/errors.ts';
-import { type Application, valuesSourcesOf } from '../../api/v1alpha1/application.ts';
+import { type Application, type ApplicationSpec, valuesSourcesOf } from '../../api/v1alpha1/application.ts';
 import { ANNOTATION_HOSTS } from '../../api/v1alpha1/names.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { canonicalJson, parseExact } from '../../manifest/exact-json.ts';
@@ -9,6 +9,7 @@ import { refusedBy } from '../../source/bound-hosts.ts';
 import { parseCredential } from '../../source/credential.ts';
 import { parseRemoteUrl } from '../../source/remote-url.ts';
 import type { Access } from '../../source/sources.ts';
+import { pinnedRepository } from '../record/chart-pins.ts';
 import type { GitRef, Overlay, ValuesSource } from '../record/target.ts';
 import { registrySecretsOf } from './chart-credentials.ts';
 import type { Reference, ReferencedContent } from './references.ts';
@@ -53,13 +54,17 @@ export function requestDigest(
   ]);
   return sha256(
     canonicalJson([
-      source.repoURL,
+      source?.repoURL ?? null,
       path,
       helm?.releaseName ?? metadata.name,
       ...(first ?? []),
       ...(helm?.skipSchemaValidation === true ? ['skipSchemaValidation'] : []),
       ...(others.length === 0 ? [] : [{ environment: others }]),
       ...(defaults === undefined ? [] : [{ defaults: parseExact(defaults.text) }]),
+      // Which version of it is found out as the commit is.
+      ...(helm?.chart === undefined
+        ? []
+        : [{ chart: [pinnedRepository(helm.chart.repoURL), helm.chart.name] }]),
     ]),
   );
 }
@@ -82,17 +87,17 @@ function digestOf(content: ReferencedContent): string {
 /** Digest of all that the Application asks for in whichever environment, before anything is rendered of it. */
 export function askedFor(
   { metadata }: Application,
-  commit: string,
+  revision: string,
   contents: ReadonlyMap<string, ReferencedContent>,
 ): string {
   const named = [...contents].map(([name, content]) => [name, digestOf(content)]);
-  return sha256(JSON.stringify([commit, metadata.uid, metadata.generation, named.sort()]));
+  return sha256(JSON.stringify([revision, metadata.uid, metadata.generation, named.sort()]));
 }
 
 /** All that the Application follows: each of its environments may have a ref of its own. */
 export function refsOf({ spec }: Application): GitRef[] {
   const own = (spec.environments ?? []).flatMap((entry) => entry.ref ?? []);
-  return [spec.source.ref ?? {}, ...own];
+  return [spec.source?.ref ?? {}, ...own];
 }
 
 /** The Secrets and ConfigMaps that the spec names. */
@@ -104,15 +109,22 @@ export function referencesOf(application: Application): Reference[] {
     namespace,
     name,
   }));
-  if (source.secretRef !== undefined)
+  if (source?.secretRef !== undefined)
     references.push({ kind: 'Secret', namespace, name: source.secretRef.name });
   references.push(...registrySecretsOf(application));
   return references;
 }
 
+/** Of an Application that has one: nothing is followed in Git for the others. */
+export function gitSourceOf({ spec }: Pick<Application, 'spec'>): NonNullable<ApplicationSpec['source']> {
+  if (spec.source === undefined)
+    throw new Error('an Application without a Git repository has none to follow');
+  return spec.source;
+}
+
 /** Throws TowpathError where the credential is missing, wrong, or not for this host (S17). */
 export function gitAccessOf(application: Application, contents: Map<string, ReferencedContent>): Access {
-  const { repoURL, secretRef } = application.spec.source;
+  const { repoURL, secretRef } = gitSourceOf(application);
   if (secretRef === undefined) return { url: repoURL };
   const content = contents.get(`Secret/${secretRef.name}`);
   if (content === undefined) throw missing('Secret', application, secretRef.name, 'spec.source.secretRef');
@@ -133,7 +145,7 @@ export function namingSecret<T>({ metadata, spec }: Application, open: () => T):
   try {
     return open();
   } catch (error) {
-    const { secretRef } = spec.source;
+    const secretRef = spec.source?.secretRef;
     if (!(error instanceof TowpathError) || error.reason !== 'CredentialInvalid' || secretRef === undefined)
       throw error;
     const { remedy, reason, message } = error;

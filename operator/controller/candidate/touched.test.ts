@@ -23,6 +23,11 @@ test('what a spec names of the repository are its path and its values files, fro
     ['apps/web', 'apps/web/prod.yaml', 'shared.yaml', 'apps/up.yaml'],
   );
   assert.deepEqual(
+    placesOf({ path: '.', isPublished: true, layers: [layer('prod.yaml')] }),
+    ['prod.yaml'],
+    'beside a published chart nothing else is',
+  );
+  assert.deepEqual(
     placesOf({ path: '', layers: [layer('../out.yaml')] }),
     [''],
     'what can be none is left out',

@@ -32,9 +32,13 @@ function* directoriesOf(path: string): Iterable<string> {
 }
 
 /** What the spec names of the repository: whatever else is read of it, only a render can tell. */
-export function placesOf({ path, layers }: Pick<Overlay, 'path' | 'layers'>): string[] {
+export function placesOf({
+  path,
+  isPublished,
+  layers,
+}: Pick<Overlay, 'path' | 'isPublished' | 'layers'>): string[] {
   const files = layers.flatMap(({ valuesFiles }) => valuesFiles);
-  return [...placeAt('', path), ...files.flatMap((file) => placeAt(path, file))];
+  return [...(isPublished ? [] : placeAt('', path)), ...files.flatMap((file) => placeAt(path, file))];
 }
 
 /** None where it can be no path, which is told by who would read it. */

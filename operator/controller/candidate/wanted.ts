@@ -9,22 +9,22 @@ import { withMarksOf } from '../../manifest/marks.ts';
 import { withStringDataAsData } from '../../manifest/secret.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { RenderRequest, RenderTree } from '../../render/renderer.ts';
-import type { Repository, Resolved, Sources } from '../../source/sources.ts';
+import type { Sources } from '../../source/sources.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { BasePin } from '../record/base-pins.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
-import { askedSince, baseAccessOf } from './base-access.ts';
-import { chartCredentialsOf } from './chart-credentials.ts';
+import type { ChartWatcher } from './chart-following.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import type { Wake } from './commit-wakes.ts';
-import { Following } from './following.ts';
+import { type Fetching, fetchingOf } from './fetching.ts';
+import { type Newest, type Origin, Origins } from './origins.ts';
 import { Quarantine } from './quarantine.ts';
-import type { ReferencedContent, References } from './references.ts';
-import { type BaseTerms, RemoteBases } from './remote-bases.ts';
+import type { References } from './references.ts';
+import { RemoteBases } from './remote-bases.ts';
 import { RenderFailures } from './render-failures.ts';
-import { Rendering, type RenderingInput, type RenderingOptions } from './rendering.ts';
+import { Rendering, type RenderingOptions } from './rendering.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
 import {
   askedFor,
@@ -37,6 +37,7 @@ import {
 
 export interface WantedOptions extends RenderingOptions {
   sources: Sources;
+  chartVersions: ChartWatcher;
   references: References;
   /** What the cluster serves that the target is in. */
   discoveryOf(target: PlacedTarget): Discovery;
@@ -55,7 +56,7 @@ export interface Wanted {
   candidate: Candidate;
   /** Present where it was rendered just now; else the record keeps them. */
   manifests?: Manifests;
-  resolved: Resolved;
+  resolved: Pick<Newest, 'revision' | 'ref'>;
   /** What the render just now found odd, without values of Secrets. */
   warnings?: readonly string[];
 }
@@ -92,7 +93,7 @@ export interface WantedInput {
 /** Resolves the source and renders it: Git and the engine are asked only when an input changed. */
 export class WantedCandidates {
   readonly #options: WantedOptions;
-  readonly #following: Following;
+  readonly #origins: Origins;
   readonly #failures: RenderFailures;
   readonly #cluster: ClusterInputs;
   readonly #rendering: Rendering;
@@ -102,7 +103,7 @@ export class WantedCandidates {
 
   constructor(options: WantedOptions) {
     this.#options = options;
-    this.#following = new Following(options);
+    this.#origins = new Origins(options);
     this.#failures = new RenderFailures(options.random);
     this.#cluster = new ClusterInputs(options.discoveryOf);
     this.#rendering = new Rendering(options);
@@ -119,7 +120,7 @@ export class WantedCandidates {
 
   /** Ends the polls of all repositories, until they are wanted again. */
   stopPolling(): void {
-    this.#following.stopPolling();
+    this.#origins.stopPolling();
     this.#rendering.clear();
     this.#bases.clear();
     this.#tried.clear();
@@ -127,20 +128,20 @@ export class WantedCandidates {
 
   /** Has others see what the Application's repository told last. Rejects with the signal's reason. */
   othersSee(owner: string, signal: AbortSignal): Promise<void> {
-    return this.#following.othersSee(owner, signal);
+    return this.#origins.othersSee(owner, signal);
   }
 
   /** The target with that name is there no more, though its Application is. */
   forgetTarget(name: string): void {
     this.#failures.forget(name);
     this.#tried.delete(name);
-    this.#following.followers.forgetTarget(name);
+    this.#origins.followers.forgetTarget(name);
     this.#cluster.forgetTarget(name);
     this.#bases.forgetTarget(name);
   }
 
   forget(key: string): void {
-    this.#following.forget(key);
+    this.#origins.forget(key);
     this.#options.references.forget(key);
     this.#failures.forgetAll(key);
     this.#rendering.forget(key);
@@ -156,7 +157,7 @@ export class WantedCandidates {
    */
   async find(
     input: WantedInput,
-    onResolved: (resolved: Resolved, asked: () => string) => void,
+    onResolved: (resolved: Newest, asked: () => string) => void,
     signal: AbortSignal,
   ): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
@@ -164,10 +165,10 @@ export class WantedCandidates {
     signal.throwIfAborted();
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
     this.#options.secrecy.learn(input.key, secretTexts(input.application, contents));
-    const repository = this.#following.follow(input, contents);
+    const origin = this.#origins.follow(input, contents);
     this.#tryAgain(input);
-    const resolved = await this.#following.resolve(input, repository, input.lookNow, signal);
-    onResolved(resolved, () => askedFor(input.application, resolved.commit, contents));
+    const resolved = await this.#origins.resolve(input, origin, input.lookNow, signal);
+    onResolved(resolved, () => askedFor(input.application, resolved.revision, contents));
     refuseTooLarge(input, resolved);
     const { overlay } = input.target;
     const values = resolvedValues(input.application, overlay, input.values, contents);
@@ -175,26 +176,23 @@ export class WantedCandidates {
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);
-      this.#following.followers.noteKept(input.target.name, kept.id);
+      this.#origins.followers.noteKept(input.target.name, kept.id);
       // Nothing was fetched: of another commit's message and time nothing is known.
-      const place = { revision: resolved.commit, ref: resolved.ref };
+      const place = { revision: resolved.revision, ref: resolved.ref };
       return { candidate: movedTo(kept, place), resolved };
     }
-    const inputs = `${digest} ${resolved.commit}`;
+    const inputs = `${digest} ${resolved.revision}`;
     const failed = this.#failures.find(input.target.name, inputs, input.now);
     if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
-      const asked = { ...input, ...fetchingOf(input, repository, contents) };
-      const wanted = await this.#render(asked, repository, resolved, request, digest, signal);
+      const asked = { ...input, ...fetchingOf(input, origin, resolved, contents) };
+      const wanted = await this.#render(asked, origin, resolved, request, digest, signal);
       this.#failures.forget(input.target.name);
       return wanted;
     } catch (error) {
       signal.throwIfAborted();
-      if (
-        error instanceof Quarantine &&
-        (await this.#following.isOutdated(input, repository, resolved, signal))
-      ) {
+      if (error instanceof Quarantine && (await this.#origins.isOutdated(input, origin, resolved, signal))) {
         return this.find(input, onResolved, signal);
       }
       if (error instanceof Quarantine) throw this.#failures.add(input.target.name, inputs, error, input.now);
@@ -217,45 +215,50 @@ export class WantedCandidates {
     if (this.#options.isKnown(key)) this.#options.secrecy.learn(key, secretTexts(application, contents));
   }
 
-  /** The Git server's state as the last poll left it: undefined where it answered. */
+  /** The state of the Git server, or of the chart's repository, as the last poll left it: undefined where it answered. */
   sourceError(key: string): TowpathError | undefined {
-    return this.#following.error(key);
+    return this.#origins.error(key);
   }
 
-  /** Whether the Git server answered since this request was seen. */
+  /** Whether those answered since this request was seen. */
   hasAnswered(key: string, request: string): boolean {
-    return this.#following.hasAnswered(key, request);
+    return this.#origins.hasAnswered(key, request);
   }
 
-  #keptFor(input: WantedInput, resolved: Resolved, digest: string): Candidate | undefined {
+  #keptFor(input: WantedInput, resolved: Newest, digest: string): Candidate | undefined {
     return input.kept.find(
       (candidate) =>
         candidate.request === digest &&
         this.#cluster.areSame(input.target, candidate) &&
-        (candidate.revision === resolved.commit || isSettled(input.settled, resolved, candidate)),
+        (candidate.revision === resolved.revision || isSettled(input.settled, resolved, candidate)),
     );
   }
 
   async #render(
     input: WantedInput & Fetching,
-    repository: Repository,
-    resolved: Resolved,
+    origin: Origin,
+    resolved: Newest,
     request: RenderRequest,
     digest: string,
     signal: AbortSignal,
   ): Promise<Wanted> {
-    const { followers } = this.#following;
+    const { followers } = this.#origins;
     // Where it does not render, what would mend that is not known.
     followers.noteRead(input.target.name, undefined, undefined);
-    const tree = await this.#following.open(input, repository, resolved, signal);
+    const tree = await this.#origins.open(input, origin, resolved, signal);
     const render = (whole: RenderTree) => this.#rendering.render(input, whole, request, signal);
     const rendered = await this.#bases.render(input, tree, render, signal);
     const fetched = {
       ...(rendered.charts === undefined ? {} : { charts: rendered.charts }),
+      ...(rendered.published === undefined ? {} : { published: rendered.published }),
       ...(rendered.bases === undefined ? {} : { bases: rendered.bases }),
     };
     const id = candidateId(rendered.inputs, digest);
-    const place = { revision: resolved.commit, ref: resolved.ref, commit: tree.commit };
+    const place = {
+      revision: resolved.revision,
+      ref: resolved.ref,
+      ...(tree.commit === undefined ? {} : { commit: tree.commit }),
+    };
     const fresh = { objects: await this.#asStored(rendered.objects), hooks: rendered.hooks };
     const manifests = (await this.#takenOver(input, { id, reads: rendered.reads })) ?? fresh;
     const rendering = manifestsDigest(manifests);
@@ -334,27 +337,12 @@ export class WantedCandidates {
   }
 }
 
-/** What other places are asked with, and since when they must have been. */
-type Fetching = Pick<RenderingInput, 'credentialFor'> & Pick<BaseTerms, 'accessFor' | 'askedSince'>;
-
-function fetchingOf(
-  input: WantedInput,
-  repository: Repository,
-  contents: Map<string, ReferencedContent>,
-): Fetching {
-  return {
-    credentialFor: chartCredentialsOf(input.application, contents),
-    accessFor: baseAccessOf(input.application, contents),
-    askedSince: askedSince(input, repository),
-  };
-}
-
-function isSettled({ revision, candidate, digest }: Settled, { commit }: Resolved, one: Candidate): boolean {
-  return revision === commit && (candidate === one.id || digest === one.digest);
+function isSettled({ revision, candidate, digest }: Settled, wanted: Newest, one: Candidate): boolean {
+  return revision === wanted.revision && (candidate === one.id || digest === one.digest);
 }
 
 /** What nobody could work with, whatever the chart makes of it. */
-function refuseTooLarge({ target, values }: WantedInput, { commit: revision }: Resolved): void {
+function refuseTooLarge({ target, values }: WantedInput, { revision }: Newest): void {
   const refuse = (reason: string, message: string) =>
     new Quarantine({ revision }, new TowpathError('Person', reason, message));
   const { defaults, layers } = target.overlay;

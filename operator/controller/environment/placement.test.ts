@@ -123,6 +123,23 @@ test('S2: it is refused where the Environment does not take its namespace or its
   }
 });
 
+test('S2: the repository of a published chart has to be allowed, and that of its values files too', () => {
+  const chart = { repoURL: 'oci://ghcr.io/acme', name: 'web', version: '1.0.0' };
+  const { spec, ...rest } = application();
+  const both = applicationSchema.parse({ ...rest, spec: { ...spec, helm: { chart } } });
+  const { source: _, ...others } = both.spec;
+  const alone = applicationSchema.parse({ ...rest, spec: others });
+  const git = 'https://git.example.com/**';
+  for (const [one, allowedRepositories, words] of [
+    [both, [git, 'oci://ghcr.io/acme/*'], /^$/],
+    [both, [git], /repository in spec\.helm\.chart\.repoURL/],
+    [both, ['oci://ghcr.io/acme/web'], /repository in spec\.source\.repoURL/],
+    [alone, ['oci://ghcr.io/acme/web'], /^$/],
+    [alone, [git, 'oci://ghcr.io/acme/other'], /repository in spec\.helm\.chart\.repoURL/],
+  ] as const)
+    assert.match(placed({ allowedRepositories }, one).refusal?.message ?? '', words);
+});
+
 test('S16: nobody acts as the account of others by the name of a namespace', () => {
   const named = { access: { serviceAccountName: 'towpath' } };
   const elsewhere = { cluster: { kubeConfig: { secretRef: { name: 'eu' } } } };

@@ -4,7 +4,7 @@ import { type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
 import type { Governance } from '../../promote/governance.ts';
-import { fits, isAllowedRepository } from '../../source/allowed-repositories.ts';
+import { fits, isAllowedChartRepository, isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
 import { landingRefusal, landsByLabel } from './landing-refusal.ts';
 import { MANAGED_ACCOUNT, managedRoleOf } from './managed-objects.ts';
@@ -149,18 +149,31 @@ function namespaceRefusal(
 }
 
 function refusalOf(
-  { spec: { source } }: Landing,
+  { spec: { source, helm } }: Landing,
   { metadata: { name }, spec }: Environment,
   governance: Governance | undefined,
 ): TowpathError | undefined {
-  const { allowedRepositories } = spec;
-  if (allowedRepositories !== undefined && !isAllowedRepository(allowedRepositories, source.repoURL))
+  const foreign = foreignRepository(source, helm?.chart, spec.allowedRepositories);
+  if (foreign !== undefined)
     return new TowpathError(
       'Resource',
       'RepositoryNotAllowed',
-      `Environment ${name} takes nothing from the repository in spec.source.repoURL: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
+      `Environment ${name} takes nothing from the repository in ${foreign}: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
     );
   return spec.requirePolicy && governance !== undefined ? noPolicy(name, governance) : undefined;
+}
+
+/** The field that names what is not allowed: either has to be. */
+function foreignRepository(
+  source: Landing['spec']['source'],
+  chart: NonNullable<Landing['spec']['helm']>['chart'],
+  allowed: readonly string[] | undefined,
+): string | undefined {
+  if (allowed === undefined) return undefined;
+  if (source !== undefined && !isAllowedRepository(allowed, source.repoURL)) return 'spec.source.repoURL';
+  if (chart !== undefined && !isAllowedChartRepository(allowed, chart.repoURL, chart.name))
+    return 'spec.helm.chart.repoURL';
+  return undefined;
 }
 
 /** S14: what decides alone is that exactly one policy has it in a stage, in whichever order all of this was made. */

@@ -58,6 +58,7 @@ function deployed({
   revision,
   ref,
   chart,
+  published,
   appVersion,
 }: NonNullable<CommandAnswer['candidate']>): Partial<PromotionStatus> {
   return {
@@ -65,6 +66,7 @@ function deployed({
     revision,
     summary: { revision: cut(shortRevision(revision, ref), STATUS_LIMITS.summary) },
     ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
+    ...(published === undefined ? {} : { chartDigest: `sha256:${published.digest}` }),
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
   };
 }

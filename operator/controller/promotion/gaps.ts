@@ -142,7 +142,7 @@ function fits(
 }
 
 function toldOf(entry: HistoryEntry): Told | undefined {
-  const { id, revision, candidate, ref = '', chart, appVersion, digest } = entry;
+  const { id, revision, candidate, ref = '', chart, chartDigest, appVersion, digest } = entry;
   const { outcome, trigger, startedAt, finishedAt, message } = entry;
   // Without an outcome its record would have it.
   if (candidate === undefined || digest === undefined || outcome === undefined) return undefined;
@@ -154,6 +154,7 @@ function toldOf(entry: HistoryEntry): Told | undefined {
       ref,
       digest,
       ...(chart === undefined ? {} : { chart }),
+      ...publishedBy(chartDigest),
       ...(appVersion === undefined ? {} : { appVersion }),
     },
     trigger,
@@ -162,6 +163,11 @@ function toldOf(entry: HistoryEntry): Told | undefined {
     ...(finishedAt === undefined ? {} : { finishedAt }),
     ...(message === undefined ? {} : { message }),
   };
+}
+
+/** What stays of a published chart in a status. */
+function publishedBy(chartDigest: string | undefined): Pick<Told['candidate'], 'published'> {
+  return chartDigest === undefined ? {} : { published: { digest: chartDigest.replace(/^sha256:/, '') } };
 }
 
 /** Nothing but its Promotion knows of it: it came to no end that anybody saw, and something else runs. */
@@ -173,7 +179,7 @@ function endOfLost(promotion: Promotion, own: readonly Promotion[]): Gap | undef
     .filter((other) => idOf(other) > deployment.id)
     .sort((one, other) => idOf(one) - idOf(other))
     .at(0)?.spec.deployment;
-  const { digest = '', revision = '', chart, appVersion } = status ?? {};
+  const { digest = '', revision = '', chart, chartDigest, appVersion } = status ?? {};
   return {
     name: metadata.name,
     recorded: {
@@ -186,6 +192,7 @@ function endOfLost(promotion: Promotion, own: readonly Promotion[]): Gap | undef
         revision,
         ref: '',
         ...(chart === undefined ? {} : { chart }),
+        ...publishedBy(chartDigest),
         ...(appVersion === undefined ? {} : { appVersion }),
       },
       trigger: 'Commit',

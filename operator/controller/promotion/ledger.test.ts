@@ -82,7 +82,8 @@ test('D8: what cannot be written down for long fills up no memory, is told once,
 
 /** Of a target in which the fifth deployment is under way. */
 function recordOf(namespace: string, more: Partial<Deployment> = {}): TargetRecord {
-  const { candidate, startedAt } = recorded(namespace, 5);
+  const { candidate: told, startedAt } = recorded(namespace, 5);
+  const { published: _, ...candidate } = told;
   const name = `${namespace}/web/prod`;
   const record = newRecord({ id: 'a', name, application: `${namespace}/web`, environment: 'prod' });
   const deployment: Deployment = {

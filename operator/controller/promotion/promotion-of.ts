@@ -17,6 +17,7 @@ import { secondTime } from '../../kube/times.ts';
 import { addressOf } from '../../manifest/digest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
+import type { PublishedChart } from '../record/chart-pins.ts';
 import type { Deployed, PromotedBy } from '../record/record.ts';
 
 /** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
@@ -25,7 +26,9 @@ export interface Recorded {
   readonly target: string;
   readonly applicationUID: string;
   readonly id: number;
-  readonly candidate: Pick<Deployed, 'id' | 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
+  readonly candidate: Pick<Deployed, 'id' | 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'> & {
+    readonly published?: Pick<PublishedChart, 'digest'>;
+  };
   readonly trigger: Trigger;
   readonly startedAt: string;
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
@@ -139,7 +142,7 @@ export function isWhatCameOf({ status }: Pick<Promotion, 'status'>, { id, starte
 export function statusOf(recorded: Recorded, now: string): PromotionStatus {
   const { id, candidate, previous, phase, startedAt } = recorded;
   const message = messageOf(recorded);
-  const { chart, appVersion, digest, revision } = candidate;
+  const { chart, published, appVersion, digest, revision } = candidate;
   return {
     conditions: setConditions([], judgementsOf(phase, message ?? ''), 1, now),
     phase,
@@ -155,6 +158,7 @@ export function statusOf(recorded: Recorded, now: string): PromotionStatus {
     revision,
     summary: { revision: shortRevision(revision, candidate.ref) },
     ...(chart === undefined ? {} : { chart: cut(chart, 96) }),
+    ...(published === undefined ? {} : { chartDigest: `sha256:${published.digest}` }),
     ...(appVersion === undefined ? {} : { appVersion: cut(appVersion, 48) }),
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
     ...inPlaceOf(recorded),

@@ -13,6 +13,9 @@ export interface ChartPin {
   readonly range?: string;
 }
 
+/** A chart that an Application is made of, as it was fetched. */
+export type PublishedChart = Omit<ChartPin, 'range'>;
+
 type Chart = Pick<ChartPin, 'repository' | 'name' | 'version'>;
 
 /** Charts whose digests are remembered; those that were used longest ago go first. A chart may have 50. */

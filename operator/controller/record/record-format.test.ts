@@ -26,6 +26,7 @@ const deployed: Required<Deployed> = {
   ref: 'refs/heads/main',
   commit: { message: 'One', author: 'A. Uthor', committedAt: '2026-01-01T00:00:00Z' },
   chart: 'web-1.2.3',
+  published: { repository: 'https://charts.example.com', name: 'web', version: '1.2.3', digest: hex },
   appVersion: '1.2.3',
   digest: `sha256:${hex}`,
 };

@@ -10,7 +10,7 @@ import { CHECK_OUTCOMES, type CheckRun } from '../../promote/checks.ts';
 import type { Verify } from '../../promote/verify.ts';
 import type { Accepted, ApplicationRecord } from './application-record.ts';
 import type { BasePin } from './base-pins.ts';
-import type { ChartPin } from './chart-pins.ts';
+import type { ChartPin, PublishedChart } from './chart-pins.ts';
 import type { Candidate, Deployed, Deployment, TargetRecord } from './record.ts';
 
 /**
@@ -26,6 +26,13 @@ const count = z.int().min(0);
 
 const identity = { group: z.string(), kind: z.string(), namespace: z.string(), name: z.string() };
 
+const publishedSchema = z.object({
+  repository: z.string(),
+  name: z.string(),
+  version: z.string(),
+  digest: hex,
+}) satisfies z.ZodType<PublishedChart>;
+
 const candidateOfAll = {
   id: digest,
   request: hex,
@@ -33,14 +40,11 @@ const candidateOfAll = {
   ref: z.string(),
   commit: z.object({ message: z.string(), author: z.string(), committedAt: z.string() }).exactOptional(),
   chart: z.string().exactOptional(),
+  published: publishedSchema.exactOptional(),
   appVersion: z.string().exactOptional(),
 };
 
-const chartSchema = z.object({
-  repository: z.string(),
-  name: z.string(),
-  version: z.string(),
-  digest: hex,
+const chartSchema = publishedSchema.extend({
   range: z.string().exactOptional(),
 }) satisfies z.ZodType<ChartPin>;
 

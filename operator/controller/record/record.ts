@@ -10,7 +10,7 @@ import type { Rejection } from '../../promote/rejection.ts';
 import type { Soak } from '../../promote/soak.ts';
 import { isUndecided, type Verify } from '../../promote/verify.ts';
 import type { BasePin } from './base-pins.ts';
-import type { ChartPin } from './chart-pins.ts';
+import type { ChartPin, PublishedChart } from './chart-pins.ts';
 import { HOME, type PlacedTarget, type TargetIdentity } from './target.ts';
 
 /** A revision together with everything else that goes into its manifests, and what a target's cluster makes of it. */
@@ -24,7 +24,7 @@ export interface Candidate {
   inputs: string;
   /** Digest of what the spec and its references ask for, the tree's content left out. */
   request: string;
-  /** The commit at which it was last seen. */
+  /** The commit at which it was last seen, the chart's version, or both: api/v1alpha1/revision.ts. */
   revision: string;
   /** `refs/heads/main`; '' for a commit. */
   ref: string;
@@ -32,6 +32,8 @@ export interface Candidate {
   commit?: { message: string; author: string; committedAt: string };
   /** `podinfo-6.7.0` */
   chart?: string;
+  /** The same with where it was published, where spec.helm.chart names it: its bytes are what the candidate is of. */
+  published?: PublishedChart;
   appVersion?: string;
   /** Of the manifests, by which they are kept: `sha256:` and 64 hex digits. */
   digest: string;

@@ -80,7 +80,9 @@ export type SpecifiedTarget = Target | UnplacedTarget;
 export interface Overlay {
   /** Folder, relative to the root of the repository. */
   readonly path: string;
-  /** Where that stands, if it is the environment's own: `spec.environments[prod].path`. */
+  /** The chart is none of the repository: nothing but values files is read of that. */
+  readonly isPublished?: true;
+  /** Where the path stands, if it is the environment's own: `spec.environments[prod].path`. */
   readonly pathField?: string;
   readonly ref: GitRef;
   /** Values of its Environment, which all others win over, and which say nothing of what is at the path. */
@@ -90,7 +92,7 @@ export interface Overlay {
 }
 
 /** What is followed: one of them, or nothing for the HEAD of the remote. */
-export type GitRef = NonNullable<ApplicationSpec['source']['ref']>;
+export type GitRef = NonNullable<NonNullable<ApplicationSpec['source']>['ref']>;
 
 /** Values, as JSON.parse left them. */
 export interface ValuesAt {

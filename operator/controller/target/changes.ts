@@ -1,5 +1,6 @@
 import type { EnvironmentStatus } from '../../api/v1alpha1/application.ts';
 import { STATUS_LIMITS } from '../../api/v1alpha1/application-status.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { PROMOTION_LIMITS, type PromotionStatus } from '../../api/v1alpha1/promotion.ts';
 import type { ApplyReason } from '../../manifest/applied.ts';
 import { idOf, type Manifest } from '../../manifest/manifest.ts';
@@ -40,7 +41,7 @@ export async function changesOf(
   return remember(run, candidate, {
     ...(await objectsOf(run, objects)),
     ...fromTo('revision', from?.revision, to?.revision),
-    ...fromTo('chart', from?.chart, to?.chart),
+    ...fromTo('chart', shownChart(from), shownChart(to)),
   });
 }
 
@@ -104,6 +105,10 @@ async function objectsOf({ context }: Run, objects: readonly Manifest[]): Promis
     pruned: pruned.length,
     objects: [...changed, ...added, ...pruned].slice(0, PROMOTION_LIMITS.changedObjects),
   };
+}
+
+function shownChart({ chart }: Pick<Candidate, 'chart'> = {}): string | undefined {
+  return chart === undefined ? undefined : cut(chart, STATUS_LIMITS.changedChart);
 }
 
 function fromTo(

@@ -24,7 +24,7 @@ export interface CommandAnswer {
   readonly message: string;
   readonly blockedBy?: readonly BlockedBy[];
   /** What it would deploy, or did. */
-  readonly candidate?: Pick<Candidate, 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'>;
+  readonly candidate?: Pick<Candidate, 'digest' | 'revision' | 'ref' | 'chart' | 'published' | 'appVersion'>;
   readonly changes?: PromotionStatus['changes'];
   /** Those of its manifests that count by now, or let it in. */
   readonly approvals?: readonly (Pick<Decision, 'by' | 'at'> & { readonly name?: string })[];

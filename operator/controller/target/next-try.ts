@@ -10,6 +10,8 @@ import type { EarlierFindings, TargetState } from './state.ts';
 
 /** The first pause between tries of what is not the candidate's own failure. */
 const FIRST_MS = 1_000;
+/** What a chart repository told others a moment ago may lack what was published for this one. */
+const CHART_MS = 15_000;
 /** What another resource decides that nobody watches: asked for again at short intervals. */
 const UNSEEN: ReadonlySet<string> = new Set(['AlreadyAllocated', 'QuotaExceeded']);
 const UNSEEN_MS = 5_000;
@@ -34,9 +36,18 @@ export function afterUnresolved(
   if (error instanceof TowpathError && error.remedy === 'Resource')
     return { ...memory, unresolved: { tries: unresolved.tries } };
   const tries = unresolved.tries + 1;
-  const firstMs = isForPerson(error) ? parseDuration(application.spec.source.interval) : FIRST_MS;
-  const pause = pauseAfter(tries, { firstMs, longestMs: Math.max(firstMs, PATIENCE_MS) }, random);
+  const pause = pauseAfter(tries, isForPerson(error) ? paceOf(application) : PATIENT, random);
   return { ...memory, unresolved: { tries, nextAt: later(now, pause) } };
+}
+
+const PATIENT = { firstMs: FIRST_MS, longestMs: PATIENCE_MS };
+
+/** How often a person's correction is looked for where the source is, of which nobody tells. */
+function paceOf({ spec: { source, helm } }: Application): { firstMs: number; longestMs: number } {
+  const git = source === undefined ? Number.POSITIVE_INFINITY : parseDuration(source.interval);
+  if (helm?.chart === undefined) return { firstMs: git, longestMs: Math.max(git, PATIENCE_MS) };
+  const longestMs = Math.max(Math.min(git, parseDuration(helm.chart.interval)), PATIENCE_MS);
+  return { firstMs: Math.min(git, CHART_MS, longestMs), longestMs };
 }
 
 /** What keeps the wanted candidate from running is no fault of its own: it is tried for ever. */

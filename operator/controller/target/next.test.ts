@@ -88,7 +88,7 @@ function wanted(of: Candidate): Wanted {
   return {
     candidate: of,
     manifests: { objects: [], hooks: [] },
-    resolved: { commit: REVISION, ref: 'refs/heads/main' } as Wanted['resolved'],
+    resolved: { revision: REVISION, ref: 'refs/heads/main' } as Wanted['resolved'],
   };
 }
 

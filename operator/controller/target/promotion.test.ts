@@ -373,7 +373,7 @@ function enteredWithout(
     application: { metadata: { name: 'web', generation: 3 } },
     target: { ...identityOf('only'), governance: { is: 'Free' }, gates: {}, settings: { ...SETTINGS, mode } },
     context: { record, now: () => NOW, store: { candidatesOf } },
-    underWay: resolved === undefined ? {} : { resolved: { commit: resolved, ref: 'refs/heads/main' } },
+    underWay: resolved === undefined ? {} : { resolved: { revision: resolved, ref: 'refs/heads/main' } },
   } as unknown as Run;
   const found: Findings = { sight: 'Seen', obstacle: { at: 'Resolving', error, isAnswer: false } };
   const { choice, blockedBy, mayEnterAt } = promotionOf(run, found, () => kept);

@@ -203,7 +203,7 @@ function acceptedIn(
   if (pending.generation !== application.metadata.generation) return undefined;
   const key = candidateKey(pending);
   const accepted = store.candidatesOf(target).find((one) => candidateKey(one) === key);
-  return resolved === undefined || resolved.commit === accepted?.revision ? accepted : undefined;
+  return resolved === undefined || resolved.revision === accepted?.revision ? accepted : undefined;
 }
 
 /** Also where that is on its way, or failed: it has entered. */

@@ -7,8 +7,8 @@ import { objectKey } from '../../manifest/manifest.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { CheckOutcome } from '../../promote/checks.ts';
 import type { Verified } from '../../promote/verify.ts';
-import type { Resolved } from '../../source/sources.ts';
 import { formerManifests } from '../candidate/former-manifests.ts';
+import type { Newest } from '../candidate/origins.ts';
 import type { Secrecy } from '../candidate/secrecy/secrecy.ts';
 import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
@@ -115,8 +115,8 @@ export interface SyncRequest {
 interface UnderWay {
   /** A sentence. */
   doing?: string;
-  /** What the ref names, before it is rendered. */
-  resolved?: Resolved;
+  /** What the source has, before it is rendered. */
+  resolved?: Pick<Newest, 'revision' | 'ref'>;
   /** Digest of what the Application asks for, at that commit. */
   asked?: string;
 }

@@ -31,7 +31,7 @@ function lookAt(
     parts: { verdicts, specifiedTargets: () => [staging, prod] },
     target,
     isOneOfSeveral: true,
-    underWay: { asked: 'one', resolved: { commit: REVISION } },
+    underWay: { asked: 'one', resolved: { revision: REVISION } },
     application: { metadata: { generation: 1 }, status: { observedGeneration: 1, ...status } },
   } as unknown as Run;
   const state = {

@@ -82,7 +82,7 @@ function toldBefore({ application, underWay: { resolved } }: Run): ToldBefore {
     if (environment === undefined || alone === true) return [];
     // Where environments follow several refs, the status has the commit of one refusal alone.
     const { desiredRevision = quarantine.revision } = environmentOf(status, environment) ?? {};
-    if (desiredRevision !== resolved.commit) return [];
+    if (desiredRevision !== resolved.revision) return [];
     const refusal = new TowpathError('Person', reason, message);
     return [[environment, new Quarantine({ revision: desiredRevision }, refusal)] as const];
   });

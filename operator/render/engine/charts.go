@@ -28,6 +28,8 @@ type bufferedFile = archive.BufferedFile
 type tree struct {
 	digest string
 	bytes  int
+	// Its only file is a chart's archive.
+	packed bool
 	files  []*bufferedFile
 	// The chart in it, loaded once.
 	chart *chart.Chart
@@ -85,7 +87,7 @@ func (t *tree) load() (*chart.Chart, error) {
 }
 
 func (t *tree) loadAnew() (*chart.Chart, error) {
-	files, err := notIgnored(t.files)
+	files, err := t.chartFiles()
 	if err != nil {
 		return nil, err
 	}
@@ -111,6 +113,17 @@ func (t *tree) loadAnew() (*chart.Chart, error) {
 	}
 	t.odd = append(t.odd, repetitionsIn(c, "")...)
 	return c, refusePacked(c, "")
+}
+
+// chartFiles are those that Helm reads of the chart: of an archive all, since .helmignore had its say when it was packed.
+func (t *tree) chartFiles() ([]*bufferedFile, error) {
+	if !t.packed {
+		return notIgnored(t.files)
+	}
+	if len(t.files) != 1 {
+		return nil, fmt.Errorf("an archive of %d files", len(t.files))
+	}
+	return archive.LoadArchiveFiles(bytes.NewReader(t.files[0].Data))
 }
 
 // repetitionsIn tells of the keys that stand twice in what else is read of a chart before it renders, and in all of its
@@ -213,6 +226,8 @@ type assembly struct {
 	declared map[*chart.Dependency]declared
 	// What Chart.lock says of the chart that is rendered.
 	locked locked
+	// Somebody published it: whoever renders it cannot change it.
+	packed bool
 }
 
 // declared is a dependency by its chart's own name, with the versions of it that are vendored.
@@ -287,7 +302,7 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	}
 	loaded, err := at.load()
 	if err != nil {
-		return nil, chartFailure(dir, err)
+		return nil, chartFailure(dir, err, at.packed)
 	}
 	for _, odd := range at.odd {
 		log.Print(path.Join(dir, odd))
@@ -296,7 +311,8 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	locate(c, dir, a.where)
 	for _, dependency := range c.Metadata.Dependencies {
 		local, ok := localDependency(dir, dependency)
-		if !ok || vendored(c, dependency) {
+		// Beside an archive there is nothing of what was beside the chart.
+		if !ok || at.packed || vendored(c, dependency) {
 			continue
 		}
 		from, err := a.trees.chart(local)

@@ -33,6 +33,7 @@ func (e *engine) renderHelm(req *request, texts [][]byte, hide *redaction) (*res
 	if err != nil {
 		return nil, err
 	}
+	assembly.packed = root.packed
 	c, err := assembly.chart(req.Path, root, nil)
 	if err != nil {
 		return nil, err
@@ -72,12 +73,16 @@ func (e *engine) chartSources(c *chart.Chart, values map[string]any, req *reques
 	if err := refuseReadPointers(c, rendered, assembly.where); err != nil {
 		return nil, err
 	}
-	return e.sourcesOf(c, rendered, templates, assembly.where)
+	next := correctInGit
+	if assembly.packed {
+		next = "Correct the values, or use another version of the chart."
+	}
+	return e.sourcesOf(c, rendered, templates, assembly.where, next)
 }
 
 func checkChart(c *chart.Chart, req *request) error {
 	if c.Metadata.Type == "library" {
-		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Set spec.source.path to an application chart.", c.Name(), shown(req.Path))
+		return fail("ChartInvalid", "The chart %s in %s is a library chart, which renders nothing by itself. Name an application chart in its place.", c.Name(), shown(req.Path))
 	}
 	if want := c.Metadata.KubeVersion; want != "" {
 		asked.note("kubeVersion")
@@ -146,11 +151,14 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 	if len(all) == 0 {
 		return nil
 	}
-	fetch, hint, err := a.fetchable(c, all)
-	if err != nil {
-		return err
-	}
 	first := all[0]
+	fetch, hint := []dependencyRef(nil), ""
+	if !a.packed {
+		var err error
+		if fetch, hint, err = a.fetchable(c, all); err != nil {
+			return err
+		}
+	}
 	var details []detail
 	var alike []string
 	for _, m := range all {
@@ -170,6 +178,9 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 		where = "commit the folder " + path.Join(first.dir, "charts")
 	}
 	advice := fmt.Sprintf("Run `helm dependency update` and %s, or use a file:// path", where)
+	if a.packed {
+		advice = "It was packaged without: have who publishes it do that anew, by `helm package --dependency-update`, or use another version"
+	}
 	if first.condition != "" {
 		advice += fmt.Sprintf(", or switch it off (%s: false)", first.condition)
 	}
@@ -239,7 +250,7 @@ func sentence(text string) string {
 }
 
 // sourcesOf turns rendered files into objects in Helm's install order: crds/ first, then the rest by kind.
-func (e *engine) sourcesOf(c *chart.Chart, rendered, templates map[string]string, where places) ([]source, error) {
+func (e *engine) sourcesOf(c *chart.Chart, rendered, templates map[string]string, where places, next string) ([]source, error) {
 	var invalid []detail
 	crds := e.definitions(c, where, &invalid)
 	names := make([]string, 0, len(rendered))
@@ -268,7 +279,7 @@ func (e *engine) sourcesOf(c *chart.Chart, rendered, templates map[string]string
 		}
 	}
 	if len(invalid) > 0 {
-		return nil, manifestFailure(invalid)
+		return nil, manifestFailure(invalid, next)
 	}
 	sortByKind(objects)
 	return append(crds, objects...), nil
@@ -312,12 +323,15 @@ func invalidDocument(file string, doc *document) detail {
 	return detail{File: file, Line: line, Message: fmt.Sprintf("%s, document %d: %s", file, doc.number, sentence(message))}
 }
 
-func manifestFailure(invalid []detail) error {
+// correctInGit ends what is told of manifests that are in the repository.
+const correctInGit = "Correct it in Git."
+
+func manifestFailure(invalid []detail, next string) error {
 	text := invalid[0].Message
 	if len(invalid) > 1 {
 		text += fmt.Sprintf(" And %d more.", len(invalid)-1)
 	}
-	text += " Correct it in Git."
+	text += " " + next
 	return &failure{Reason: "ManifestInvalid", Message: text, Details: invalid}
 }
 
@@ -382,7 +396,7 @@ func sortByKind(objects []source) {
 }
 
 // chartFailure says what is wrong with a chart's own files.
-func chartFailure(dir string, err error) error {
+func chartFailure(dir string, err error, packed bool) error {
 	var known *failure
 	if errors.As(err, &known) {
 		return known
@@ -399,5 +413,9 @@ func chartFailure(dir string, err error) error {
 			break
 		}
 	}
-	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s Correct it there.", shown(dir), sentence(yamlReason(err))).at(file, lineOf(err))
+	next := "Correct it there."
+	if packed {
+		next = "Use another version, or tell who publishes it."
+	}
+	return fail("ChartInvalid", "The chart in %s cannot be loaded: %s %s", shown(dir), sentence(yamlReason(err)), next).at(file, lineOf(err))
 }

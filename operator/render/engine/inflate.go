@@ -244,7 +244,7 @@ func (r *repository) chartTree(asm *assembly, c *inflation) (*tree, string, erro
 	}
 	files, err := archive.LoadArchiveFiles(bytes.NewReader(blobs[0]))
 	if err != nil {
-		return nil, "", chartFailure(name, err)
+		return nil, "", chartFailure(name, err, false)
 	}
 	return &tree{files: files}, name, nil
 }

@@ -51,7 +51,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		text, err := resource.AsYAML()
 		if err != nil {
 			if twice := repository.repeated(); len(twice) > 0 {
-				return nil, manifestFailure(twice)
+				return nil, manifestFailure(twice, correctInGit)
 			}
 			invalid = append(invalid, invalidDocument(file, &document{number: i + 1, err: err}))
 			continue
@@ -75,7 +75,7 @@ func (e *engine) renderKustomize(req *request) (*result, error) {
 		}
 	}
 	if len(invalid) > 0 {
-		return nil, manifestFailure(invalid)
+		return nil, manifestFailure(invalid, correctInGit)
 	}
 	repository.warnOfRepeated()
 	return finish(req, sources)

@@ -184,6 +184,7 @@ func (r *repositoryTrees) get(ref treeRef) (*tree, error) {
 			return nil, err
 		}
 	}
+	kept.packed = ref.Packed
 	r.at[ref.Path] = kept
 	r.digests = append(r.digests, ref.Digest)
 	return kept, nil

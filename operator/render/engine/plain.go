@@ -48,7 +48,7 @@ func (e *engine) renderPlain(req *request) (*result, error) {
 		return nil, parent
 	}
 	if len(invalid) > 0 {
-		return nil, manifestFailure(invalid)
+		return nil, manifestFailure(invalid, correctInGit)
 	}
 	return finish(req, sources)
 }

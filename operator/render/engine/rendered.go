@@ -33,6 +33,8 @@ type request struct {
 type treeRef struct {
 	Path   string `json:"path"`
 	Digest string `json:"digest"`
+	// The tree is one file: the archive of a chart that somebody published.
+	Packed bool `json:"packed"`
 }
 
 const ownerAnnotation = "towpath.dev/owner"

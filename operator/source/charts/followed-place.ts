@@ -96,7 +96,7 @@ export class FollowedPlace {
       signal.throwIfAborted();
       const listing = await this.#options.list(signal);
       this.placeError = undefined;
-      // Chart by chart; who comes meanwhile is among them, or asks once more.
+      // Chart by chart; who comes meanwhile asks once more.
       const ranges = [...this.ranges.values()].sort((a, b) => (a.wanted.name < b.wanted.name ? -1 : 1));
       for (const range of ranges) await this.#lookUp(range, listing);
     } catch (error) {
@@ -106,6 +106,7 @@ export class FollowedPlace {
     }
     this.checkedAt = performance.now();
     this.failures = this.error === undefined ? 0 : this.failures + 1;
+    // Not before: who waits for the whole has what came of it by then.
     for (const range of this.ranges.values()) this.#tell(range);
     if (this.error !== undefined) this.#options.failed();
   }
@@ -120,14 +121,14 @@ export class FollowedPlace {
     } catch (error) {
       signal.throwIfAborted();
       range.error = this.#told(error);
-      // A version that cannot be found out at the moment is what it was; one that is not there is not.
-      if (range.error.remedy === 'Time') range.state = undefined;
-      else [range.version, range.state] = [undefined, listing.state];
+      // A version that cannot be found out is what it was; one that is not there is not.
+      if (range.error.reason === 'ChartNotFound') range.version = undefined;
+      range.state = range.error.remedy === 'Time' ? undefined : listing.state;
     }
-    this.#tell(range);
   }
 
   #tell(range: FollowedRange): void {
+    if (!range.isAnswered && this.placeError === undefined) return;
     const tells = toldOf(this, range);
     if (range.told === tells) return;
     range.told = tells;

@@ -50,7 +50,8 @@ export class RepositoryIndexes {
       const file = await this.#index(asking, since);
       const { entryBytes } = this.#options.limits;
       const cutter = new IndexCutter({ name: wanted.name, repository: wanted.repository, entryBytes });
-      if ((await this.#options.files.read(file, (chunk) => cutter.add(chunk))) !== undefined) return cutter.end();
+      if ((await this.#options.files.read(file, (chunk) => cutter.add(chunk))) !== undefined)
+        return cutter.end();
     }
     throw new TowpathError(
       'Time',

@@ -36,16 +36,16 @@ export const RENDER_REASONS = {
     'Set spec.source.path to one of those that the message names, and make an Application for each.',
   ),
   DependencyMissing: person(
-    'A dependency of the chart is neither in charts/ nor a file:// path, and cannot be fetched.',
-    'Run "helm dependency update" and commit the folder charts; what has an https:// or oci:// repository in Chart.yaml is fetched.',
+    'A dependency of the chart is neither in charts/ nor a file:// path, and cannot be fetched; or a published chart was packaged without it.',
+    'Use another version of a published chart. Of one in Git: run "helm dependency update" and commit the folder charts; what has an https:// or oci:// repository in Chart.yaml is fetched.',
   ),
   ChartLockOutOfDate: person(
     'Chart.lock was not made of the dependencies that Chart.yaml has now.',
     'Run "helm dependency update" and commit Chart.lock; the message names what differs.',
   ),
   ChartArchiveInvalid: person(
-    'What was fetched for a dependency holds another chart.',
-    'Have who publishes it correct that, or commit the right chart to the folder charts.',
+    'What was fetched for spec.helm.chart, or for a dependency, holds another chart.',
+    'Have who publishes it correct that; or use another version, or commit the right chart to the folder charts.',
   ),
   KubeVersionUnsupported: person(
     "The chart does not support this cluster's version of Kubernetes.",

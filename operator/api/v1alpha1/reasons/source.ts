@@ -16,7 +16,7 @@ export const SOURCE_REASONS = {
   ),
   HostUnknown: time(
     'The name of the Git server, or of a chart repository, cannot be resolved.',
-    'Check the host in spec.source.repoURL, and DNS in the cluster.',
+    'Check the host in spec.source.repoURL or spec.helm.chart.repoURL, and DNS in the cluster.',
   ),
   ConnectionRefused: time(
     'The Git server, or a chart repository, refuses connections.',
@@ -51,11 +51,11 @@ export const SOURCE_REASONS = {
     'Check the Secret in spec.source.secretRef; a changed Secret is used at once.',
   ),
   CredentialInvalid: person(
-    'A Secret that spec.source.secretRef or spec.helm.registries names does not hold a usable credential.',
+    'A Secret that spec.source.secretRef, spec.helm.chart.secretRef or spec.helm.registries names does not hold a usable credential.',
     'Give it the keys that the message names.',
   ),
   HostNotListed: person(
-    "A Secret that spec.source.secretRef or spec.helm.registries names is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
+    "A Secret that spec.source.secretRef, spec.helm.chart.secretRef or spec.helm.registries names is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
     'Add the host to the annotation if it may have the credential, or name another Secret; a change is noticed at once.',
   ),
   HostKeyUnknown: person(
@@ -76,15 +76,15 @@ export const SOURCE_REASONS = {
   ),
   ChartRepositoryInvalid: person(
     'The URL of a chart repository, or one that it leads to, cannot be used.',
-    'Correct it in Chart.yaml as the message says: only https:// and oci:// without a credential are fetched.',
+    'Correct it in spec.helm.chart.repoURL or Chart.yaml, as the message says: only https:// and oci:// without a credential are fetched.',
   ),
   ChartRepositoryNotFound: person(
-    'There is no Helm repository at the URL in Chart.yaml: it has no index.yaml.',
-    'Correct the repository in Chart.yaml, and run "helm dependency update".',
+    'There is no Helm repository at the URL in spec.helm.chart.repoURL or Chart.yaml: it has no index.yaml.',
+    'Correct spec.helm.chart.repoURL; or the repository in Chart.yaml, and run "helm dependency update".',
   ),
   ChartNotFound: person(
     'The chart repository or registry has no such chart, or not that version of it; it is asked again.',
-    'Publish it there, or correct Chart.yaml and run "helm dependency update"; the message lists what is there.',
+    'Publish it there, or correct spec.helm.chart, or Chart.yaml and run "helm dependency update"; the message lists what is there.',
   ),
   ChartIndexInvalid: person(
     'The index.yaml of a chart repository, or the manifest of a chart in a registry, cannot be read, or lacks what is needed of a chart.',

@@ -168,6 +168,7 @@ function historyEntry(deployment: Deployment): HistoryEntry {
     candidate: candidate.id,
     ...(candidate.ref === '' ? {} : { ref: candidate.ref }),
     ...(candidate.chart === undefined ? {} : { chart: candidate.chart }),
+    ...(candidate.published === undefined ? {} : { chartDigest: `sha256:${candidate.published.digest}` }),
     ...(candidate.appVersion === undefined ? {} : { appVersion: candidate.appVersion }),
     digest: candidate.digest,
     ...(deployment.outcome === undefined ? {} : { outcome: deployment.outcome }),

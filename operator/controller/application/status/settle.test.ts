@@ -365,6 +365,8 @@ test('a revision is shown as branch@7 digits, tag, or 7 digits', () => {
   assert.equal(shortRevision(REVISION, 'refs/heads/feature/x'), 'feature/x@4f2c81a');
   assert.equal(shortRevision(REVISION, 'refs/tags/v1.2.3'), 'v1.2.3');
   assert.equal(shortRevision(REVISION, ''), '4f2c81a');
+  assert.equal(shortRevision('6.7.0', ''), '6.7.0');
+  assert.equal(shortRevision(`6.7.0@${REVISION}`, 'refs/heads/main'), '6.7.0 main@4f2c81a');
   const long = shortRevision(REVISION, `refs/heads/renovate/${'b'.repeat(300)}`);
   assert.match(long, /^renovate\/b+…@4f2c81a$/);
   assert.equal(Buffer.byteLength(long), 80);

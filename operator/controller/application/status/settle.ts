@@ -2,6 +2,7 @@ import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/app
 import { boundStatus } from '../../../api/v1alpha1/bound-status.ts';
 import { secondTime } from '../../../kube/times.ts';
 import { shortRevision } from '../../candidate/revision.ts';
+import type { PublishedChart } from '../../record/chart-pins.ts';
 import type { Facts, Repaired } from '../../target/words/facts.ts';
 import type { Report } from '../../target/words/unreported.ts';
 import { conditionsOf, judge } from './conditions.ts';
@@ -89,16 +90,23 @@ function repairedDrift(repaired: readonly Repaired[]): Facts['drift'] {
 
 function settleSource(facts: Facts, previous: ApplicationStatus['source']): ApplicationStatus['source'] {
   if (facts.source === undefined) return previous;
-  const { revision, ref, commit, candidate } = facts.source;
-  const ofCommit = commit ?? (previous?.revision === revision ? previous : undefined);
+  const { revision, ref, commit, candidate, published } = facts.source;
+  const same = previous?.revision === revision ? previous : undefined;
+  const ofCommit = commit ?? same;
+  const chart = published === undefined ? same?.chart : chartOf(published);
   return {
     revision,
+    ...(chart === undefined ? {} : { chart }),
     ...(candidate === undefined ? {} : { candidate }),
     ...(ref === '' ? {} : { ref }),
     ...(ofCommit?.message === undefined ? {} : { message: ofCommit.message }),
     ...(ofCommit?.author === undefined ? {} : { author: ofCommit.author }),
     ...(ofCommit?.committedAt === undefined ? {} : { committedAt: ofCommit.committedAt }),
   };
+}
+
+function chartOf({ repository, name, version, digest }: PublishedChart) {
+  return { repoURL: repository, name, version, digest: `sha256:${digest}` };
 }
 
 function revisionSummary(facts: Facts, previous: ApplicationStatus | undefined): { revision?: string } {

@@ -1,4 +1,4 @@
-import type { Trigger } from '../../../api/v1alpha1/application.ts';
+import type { Application, Trigger } from '../../../api/v1alpha1/application.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
 import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
 import { skipsStageBefore } from '../../../promote/skipping.ts';
@@ -261,6 +261,16 @@ function isRetried(before: Deployment, candidate: Candidate): boolean {
   return candidateKey(before.candidate) === candidateKey(candidate) && before.outcome !== 'Succeeded';
 }
 
+/** The spec itself names the version of the chart, and named another one before. */
+function isNamed(
+  { spec }: Application,
+  before: Pick<Candidate, 'published'>,
+  { published }: Pick<Candidate, 'published'>,
+): boolean {
+  const version = spec.helm?.chart?.version;
+  return version !== undefined && version === published?.version && version !== before.published?.version;
+}
+
 /** What asked for a deployment. A request that only found a new commit earlier is that commit's. */
 function triggerOf(
   { application, settings, request }: TargetState,
@@ -271,7 +281,9 @@ function triggerOf(
   if (before === undefined) return 'Commit';
   const isAskedAnew =
     before.generation !== application.metadata.generation &&
-    (before.candidate.ref !== candidate.ref || before.candidate.request !== candidate.request);
+    (before.candidate.ref !== candidate.ref ||
+      before.candidate.request !== candidate.request ||
+      isNamed(application, before.candidate, candidate));
   if (before.candidate.revision !== candidate.revision && !isAskedAnew) return 'Commit';
   return request === undefined ? 'Spec' : 'Manual';
 }

@@ -15,7 +15,7 @@ export async function choose(run: Run, state: TargetState): Promise<Outcome> {
   const key = candidateKey(choice);
   const candidate = store.candidatesOf(run.target).find((one) => candidateKey(one) === key);
   if (candidate === undefined) throw new Error('what is to enter is kept no more');
-  const wanted = { candidate, resolved: { commit: candidate.revision, ref: candidate.ref } };
+  const wanted = { candidate, resolved: { revision: candidate.revision, ref: candidate.ref } };
   const chosen = { asked: choice.asked, newest: found.wanted, againAt: endOfObstacle(state) };
   return { type: 'Chosen', wanted, chosen, toldWishes: await tellWishes(run, state, wanted) };
 }

@@ -122,11 +122,19 @@ function healthBefore({ application, target }: Run): Facts['health'] {
 function sourceOf({ underWay }: Run, { found }: TargetState): Pick<Facts, 'source'> {
   const newest = found.chosen === undefined ? found.wanted : found.chosen.newest;
   if (newest !== undefined) {
-    const { revision, ref, commit, id } = newest.candidate;
-    return { source: { revision, ref, ...(commit === undefined ? {} : { commit }), candidate: id } };
+    const { revision, ref, commit, id, published } = newest.candidate;
+    return {
+      source: {
+        revision,
+        ref,
+        ...(commit === undefined ? {} : { commit }),
+        ...(published === undefined ? {} : { published }),
+        candidate: id,
+      },
+    };
   }
   const { resolved } = underWay;
-  return resolved === undefined ? {} : { source: { revision: resolved.commit, ref: resolved.ref } };
+  return resolved === undefined ? {} : { source: { revision: resolved.revision, ref: resolved.ref } };
 }
 
 function runningOf(state: TargetState): Pick<Facts, 'running' | 'drift' | 'pendingPrune'> {

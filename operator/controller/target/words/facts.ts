@@ -50,7 +50,7 @@ export interface Facts {
   standing: Standing;
   health: { state: HealthState; message?: string };
   /** What the source has, whether it may run or not. */
-  source?: { revision: string; ref: string; commit?: NonNullable<Candidate['commit']>; candidate?: string };
+  source?: Pick<Candidate, 'revision' | 'ref' | 'commit' | 'published'> & { candidate?: string };
   /** The Git server cannot be asked at the moment; what was accepted stays enforced (A4). */
   sourceError?: TowpathError;
   /** Of the manifests that wait at a gate. */
