@@ -5,8 +5,8 @@ import { describePath, type RenderKind } from './request.ts';
 /** What an engine process was rendering. */
 export interface RenderSubject {
   path: string;
-  /** `Index`: nothing is rendered, and a Helm repository's index is read. */
-  kind: RenderKind | 'Index';
+  /** `Index`, `Signature`: nothing is rendered, and a Helm repository's index is read, or who signed a chart. */
+  kind: RenderKind | 'Index' | 'Signature';
 }
 
 /** What one engine process may take for one render. */
@@ -22,6 +22,7 @@ const lookFor: Record<RenderSubject['kind'], string> = {
   Kustomize:
     'Look for a very large resource or many patches, or split the kustomization into several Applications.',
   Index: 'Tell who runs the repository, or commit the chart to the folder charts.',
+  Signature: 'Tell who publishes the chart, and see what is in the keyring.',
   Plain: 'Look for a very large file, or split the directory into several Applications.',
 };
 

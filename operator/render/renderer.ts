@@ -15,6 +15,7 @@ import {
   type RenderLimits,
   type RenderRequest,
 } from './request.ts';
+import type { SignedChart, Signer } from './signed-chart.ts';
 import type { RenderTree } from './tree.ts';
 
 export { type BaseReference, MissingBases } from './missing-bases.ts';
@@ -30,6 +31,7 @@ export {
   type RenderRequest,
   type ValuesLayer,
 } from './request.ts';
+export type { SignedChart, Signer } from './signed-chart.ts';
 export type { RenderEntry, RenderTree } from './tree.ts';
 export { TreeWithBases } from './tree-with-bases.ts';
 export { type ChartArchive, TreeWithCharts } from './tree-with-charts.ts';
@@ -108,6 +110,27 @@ export class Renderer {
     );
     if (answer.header.type === 'failure') throw readFailure(answer.header);
     return answer.header as unknown as IndexEntry;
+  }
+
+  /**
+   * Who signed a chart's archive, as `helm verify` finds out.
+   *
+   * @throws TowpathError ChartSignatureInvalid, ChartKeyringInvalid, and of the engine; or the signal's reason.
+   */
+  async verify(
+    { archive, provenance, keyring, ...chart }: SignedChart,
+    signal: AbortSignal,
+  ): Promise<Signer> {
+    const { name, version, repository } = chart;
+    const answer = await this.#pool.run(
+      { path: `the signature of chart ${name} ${version} of ${repository}`, kind: 'Signature' },
+      '',
+      (exchange) => exchange({ type: 'verify', verify: chart }, [archive, provenance, keyring]),
+      signal,
+    );
+    if (answer.header.type === 'failure') throw readFailure(answer.header);
+    const { fingerprint, identity } = answer.header as unknown as Signer;
+    return { fingerprint, identity };
   }
 
   async stop(): Promise<void> {

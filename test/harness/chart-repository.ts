@@ -10,6 +10,7 @@ import { parse } from 'yaml';
 import { helm } from './helm.ts';
 import { temporaryDirectory } from './process.ts';
 import { selfSigned } from './self-signed.ts';
+import { type SigningKey, signingWith } from './signing-key.ts';
 
 /** A request that the server saw. */
 export interface SeenFile {
@@ -35,8 +36,8 @@ export interface ChartRepository {
   readonly requests: SeenFile[];
   /** Answers a request itself where it returns true. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
-  /** Packs a chart by the real helm and publishes it; files by their paths in the chart. */
-  publish(files: Readonly<Record<string, string>>): Promise<void>;
+  /** Packs a chart by the real helm, signs it with a key, and publishes it; files by their paths in the chart. */
+  publish(files: Readonly<Record<string, string>>, key?: SigningKey): Promise<void>;
   /** So many requests were made for paths that end so. */
   count(ending: string): number;
   stop(): Promise<void>;
@@ -67,10 +68,12 @@ export async function startChartRepository(certificate = newCertificate()): Prom
       seen.status = response.statusCode;
     });
     if (repository.intercept?.(request, response)) return;
-    void answer(root, request, response);
+    // Helm writes the index in place: half of it is for nobody.
+    void indexed.then(() => answer(root, request, response));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   let count = 0;
+  let indexed: Promise<unknown> = Promise.resolve();
   const repository: ChartRepository = {
     url: `https://127.0.0.1:${(server.address() as AddressInfo).port}/charts`,
     directory,
@@ -78,11 +81,13 @@ export async function startChartRepository(certificate = newCertificate()): Prom
     certificate,
     requests,
     intercept: undefined,
-    publish: async (files) => {
+    publish: async (files, key) => {
       const source = join(temporaryDirectory('chart-source'), String(count++));
       await writeFiles(source, files);
-      await succeeded('package', source, '--destination', directory);
-      await succeeded('repo', 'index', directory);
+      await succeeded('package', source, '--destination', directory, ...signingWith(key));
+      const indexing = succeeded('repo', 'index', directory);
+      indexed = indexing.catch(() => undefined);
+      await indexing;
     },
     count: (ending) => requests.filter(({ path }) => path.endsWith(ending)).length,
     stop: () =>

@@ -10,6 +10,7 @@ import { writeFiles } from './chart-repository.ts';
 import { helm } from './helm.ts';
 import { startProcess, temporaryDirectory } from './process.ts';
 import { selfSigned } from './self-signed.ts';
+import { type SigningKey, signingWith } from './signing-key.ts';
 import { eventually } from './wait.ts';
 
 /** A request that the registry, or who gives its tokens, saw. */
@@ -37,8 +38,8 @@ export interface OciRegistry {
   realm: string;
   /** Answers a request itself where it returns true. */
   intercept: ((request: IncomingMessage, response: ServerResponse) => boolean) | undefined;
-  /** Packs a chart by the real helm and pushes it; files by their paths in the chart. */
-  publish(files: Readonly<Record<string, string>>, to?: string): Promise<void>;
+  /** Packs a chart by the real helm, signs it with a key, and pushes it; files by their paths in the chart. */
+  publish(files: Readonly<Record<string, string>>, to?: string, key?: SigningKey): Promise<void>;
   /** So many requests were made for paths in which this stands. */
   count(part: string): number;
   stop(): Promise<void>;
@@ -79,7 +80,7 @@ export async function startOciRegistry(): Promise<OciRegistry> {
     requests,
     realm: `https://${host}/token`,
     intercept: undefined,
-    publish: (files, to = `oci://${host}/public`) => push(files, to, caFile),
+    publish: (files, to = `oci://${host}/public`, key) => push(files, to, caFile, key),
     count: (part) => requests.filter(({ path }) => path.includes(part)).length,
     stop: async () => {
       await running.stop();
@@ -180,10 +181,15 @@ function forward(
   request.pipe(onward);
 }
 
-async function push(files: Readonly<Record<string, string>>, to: string, caFile: string): Promise<void> {
+async function push(
+  files: Readonly<Record<string, string>>,
+  to: string,
+  caFile: string,
+  key: SigningKey | undefined,
+): Promise<void> {
   const root = temporaryDirectory('chart-source');
   await writeFiles(join(root, 'chart'), files);
-  const packed = await succeeded('package', join(root, 'chart'), '--destination', root);
+  const packed = await succeeded('package', join(root, 'chart'), '--destination', root, ...signingWith(key));
   const [, archive = ''] = /: (\S+\.tgz)/.exec(packed) ?? [];
   const { username, password } = CREDENTIAL;
   await succeeded('push', archive, to, '--ca-file', caFile, '--username', username, '--password', password);

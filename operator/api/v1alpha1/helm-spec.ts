@@ -84,6 +84,18 @@ const chartSchema = ruled(
           'Secret of the same namespace with the credentials. Keys: username and password; bearerToken; ca.crt; tls.crt and tls.key; or .dockerconfigjson. Without it the longest prefix in registries counts.',
       })
       .exactOptional(),
+    verify: z
+      .object({
+        secretRef: z.object({ name: objectName('Name of the Secret.') }).meta({
+          description:
+            'Secret of the same namespace whose key keyring has the public PGP keys of those who may sign the chart, as gpg --export or gpg --export --armor writes them.',
+        }),
+      })
+      .meta({
+        description:
+          'Takes only what one of these keys signed (helm package --sign), as helm verify finds out; what runs already stays.',
+      })
+      .exactOptional(),
   }),
   ...withoutEcho(
     'repoURL',

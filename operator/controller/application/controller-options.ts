@@ -8,6 +8,7 @@ import type { Renderer } from '../../render/renderer.ts';
 import type { Sources } from '../../source/sources.ts';
 import type { ChartFetcher } from '../candidate/chart-dependencies.ts';
 import type { ChartWatcher } from '../candidate/chart-following.ts';
+import type { ProvenanceFetcher } from '../candidate/chart-signatures.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import type { PlacedTarget } from '../record/target.ts';
 import type { AccessKeeper } from '../target/access-keeper.ts';
@@ -44,7 +45,7 @@ export interface ControllerOptions {
   onTargetGone(target: string): void;
   sources: Sources;
   /** Brings what charts depend on and Git does not have. */
-  charts: ChartFetcher;
+  charts: ChartFetcher & ProvenanceFetcher;
   /** Follows the versions of charts that specs name. */
   chartVersions: ChartWatcher;
   /** The same for every way to write the URL of a repository; undefined where it is none. */

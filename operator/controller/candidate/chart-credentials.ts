@@ -14,7 +14,7 @@ export type CredentialFor = (repository: string) => Credential | undefined;
 export function registrySecretsOf({ metadata, spec }: Application): Reference[] {
   const { namespace } = metadata;
   const { chart, registries = [] } = spec.helm ?? {};
-  const own = chart?.secretRef === undefined ? [] : [chart.secretRef];
+  const own = [chart?.secretRef, chart?.verify?.secretRef].filter((each) => each !== undefined);
   return [...own, ...registries.map(({ secretRef }) => secretRef)].map(({ name }) => ({
     kind: 'Secret',
     namespace,

@@ -1,6 +1,7 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { askedSince, baseAccessOf } from './base-access.ts';
 import { chartCredentialsOf, publishedCredentialOf, secretFieldOf } from './chart-credentials.ts';
+import { keyringOf } from './chart-signatures.ts';
 import type { Newest, Origin } from './origins.ts';
 import type { ReferencedContent } from './references.ts';
 import type { BaseTerms } from './remote-bases.ts';
@@ -34,6 +35,7 @@ export function fetchingOf(
       reference: { repository: chart.repoURL, name: chart.name, version },
       credential: () => publishedCredentialOf(application, contents),
       secret: secretFieldOf(application),
+      keyring: keyringOf(application, contents),
     },
   };
 }

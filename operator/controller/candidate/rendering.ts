@@ -23,13 +23,14 @@ import {
   rangesOf,
   rangeWarnings,
 } from './chart-dependencies.ts';
+import { ChartSignatures, type ProvenanceFetcher } from './chart-signatures.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
 
 export interface RenderingOptions {
-  renderer: Pick<Renderer, 'render'>;
+  renderer: Pick<Renderer, 'render' | 'verify'>;
   /** Brings what charts depend on and Git does not have. */
-  charts: ChartFetcher;
+  charts: ChartFetcher & ProvenanceFetcher;
 }
 
 export interface RenderingInput {
@@ -54,6 +55,8 @@ export interface ChartToRender {
   credential(): Credential | undefined;
   /** Where the spec names that Secret, or could. */
   secret: string;
+  /** Of those who may sign it; undefined: it need not be signed. */
+  keyring: Uint8Array | undefined;
 }
 
 export type RenderedCandidate = Rendered & {
@@ -66,9 +69,11 @@ export type RenderedCandidate = Rendered & {
 export class Rendering {
   readonly #options: RenderingOptions;
   readonly #ranges = new RangeMemory();
+  readonly #signatures: ChartSignatures;
 
   constructor(options: RenderingOptions) {
     this.#options = options;
+    this.#signatures = new ChartSignatures(options);
   }
 
   /** Another process may look after what this one did. */
@@ -125,7 +130,7 @@ export class Rendering {
   /** What its archive depends on is in that: nothing else is fetched. */
   async #renderPublished(
     input: RenderingInput,
-    { reference, credential, secret }: ChartToRender,
+    { reference, credential, secret, keyring }: ChartToRender,
     tree: RenderTree,
     request: RenderRequest,
     signal: AbortSignal,
@@ -138,6 +143,15 @@ export class Rendering {
     const [chart] = fetched.archives;
     const [published] = fetched.pins;
     if (chart === undefined || published === undefined) throw new Error('no chart came of a fetch');
+    if (keyring !== undefined) {
+      const { repository } = reference;
+      const { patience } = terms;
+      const { revision } = input;
+      const signed = { repository, archive: chart, keyring, credential: credential(), revision, patience };
+      await this.#signatures.verify(signed, signal).catch((error: unknown) => {
+        throw asChartOfSpec(error, secret);
+      });
+    }
     try {
       const rendered = await renderer.render(tree, { ...request, chart }, signal);
       refuseOther(reference, rendered.chart);

@@ -16,6 +16,7 @@ import type { ChartPin } from '../record/chart-pins.ts';
 import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
 import type { ChartWatcher } from './chart-following.ts';
+import { keyringOf } from './chart-signatures.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import type { Wake } from './commit-wakes.ts';
 import { type Fetching, fetchingOf } from './fetching.ts';
@@ -173,6 +174,8 @@ export class WantedCandidates {
     const { overlay } = input.target;
     const values = resolvedValues(input.application, overlay, input.values, contents);
     const digest = requestDigest(input.application, overlay.path, values);
+    // Who may sign says nothing of what is rendered: another keyring judges what enters from then on.
+    const keyring = keyringOf(input.application, contents);
     const kept = this.#keptFor(input, resolved, digest);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);
@@ -181,7 +184,7 @@ export class WantedCandidates {
       const place = { revision: resolved.revision, ref: resolved.ref };
       return { candidate: movedTo(kept, place), resolved };
     }
-    const inputs = `${digest} ${resolved.revision}`;
+    const inputs = `${digest} ${resolved.revision} ${Buffer.from(keyring ?? []).toString('base64')}`;
     const failed = this.#failures.find(input.target.name, inputs, input.now);
     if (failed !== undefined) throw failed;
     try {

@@ -15,7 +15,7 @@ import (
 //	the header: a JSON object; its `blobs` lists the lengths of the blobs that follow
 //	the blobs, one after the other
 //
-// Parent to engine: `render` and `index` begin a request; `tree` and `answer` reply to what the engine asked meanwhile.
+// Parent to engine: `render`, `index` and `verify` begin a request; `tree` and `answer` reply to what the engine asked meanwhile.
 // Engine to parent: `need` asks for a tree by digest, `ask` for a file, a listing, a stat or a chart's digest in
 // the repository;
 // `result` or `failure` ends the request.

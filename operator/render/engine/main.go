@@ -82,6 +82,9 @@ func (e *engine) serve(idle *time.Timer) error {
 	if req.Type == "index" && len(texts) == 1 {
 		return e.serveIndex(&req.Index, texts[0])
 	}
+	if req.Type == "verify" && len(texts) == 3 {
+		return e.serveVerify(&req.Verify, texts)
+	}
 	if req.Type != "render" || len(texts) != len(req.Values) {
 		return fmt.Errorf("%w: a request of type %q", errFrame, req.Type)
 	}
@@ -140,6 +143,25 @@ func (e *engine) serveIndex(req *indexRequest, text []byte) error {
 		return e.sendFailure(known)
 	}
 	return e.channel.send(found)
+}
+
+// serveVerify answers who signed a chart's archive.
+func (e *engine) serveVerify(req *verifyRequest, texts [][]byte) (err error) {
+	// What others wrote is read by a library that was not made for it alone.
+	defer func() {
+		if r := recover(); r != nil {
+			err = e.sendFailure(fail("ChartSignatureInvalid", "The signature of chart %s %s of %s cannot be read: %v. Have the chart signed anew, or use another version.", req.Name, req.Version, req.Repository, r))
+		}
+	}()
+	by, err := verify(req, texts[0], texts[1], texts[2])
+	if err != nil {
+		var known *failure
+		if !errors.As(err, &known) {
+			return err
+		}
+		return e.sendFailure(known)
+	}
+	return e.channel.send(by)
 }
 
 func (e *engine) render(req *request, texts [][]byte, hide *redaction) (res *result, err error) {

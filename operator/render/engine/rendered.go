@@ -28,6 +28,8 @@ type request struct {
 	MaxObjects           int  `json:"maxObjects"`
 	// Of a request of type `index`.
 	Index indexRequest `json:"index"`
+	// Of a request of type `verify`.
+	Verify verifyRequest `json:"verify"`
 }
 
 type treeRef struct {

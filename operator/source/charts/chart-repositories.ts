@@ -8,14 +8,22 @@ import type { Credential } from '../credential.ts';
 import { nearNames } from '../near-names.ts';
 import { digestIn, nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
 import { type ChartListing, type Located, listingOfIndex, listingOfRegistry } from './chart-listing.ts';
-import { fileUrl } from './chart-url.ts';
+import { fileUrl, lastPartOf } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
 import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
 import { isOci } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
-import { type Asking, askingFor, keptAs, type Published, shownTo, type WantedChart } from './published.ts';
+import {
+  type Asking,
+  archiveName,
+  askingFor,
+  keptAs,
+  type Published,
+  shownTo,
+  type WantedChart,
+} from './published.ts';
 import { RepositoryIndexes } from './repository-indexes.ts';
 
 export interface FetchedChart {
@@ -24,6 +32,17 @@ export interface FetchedChart {
   /** SHA-256 of the data, in hexadecimal. */
   digest: string;
   data: Uint8Array;
+}
+
+/** What the publisher of an archive signed of it, with the signature. */
+export interface Provenance {
+  text: Uint8Array;
+  /** What the archive may be called there. */
+  files: readonly string[];
+}
+
+interface Signed {
+  provenance: Provenance | undefined;
 }
 
 export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
@@ -64,7 +83,9 @@ export class ChartRepositories {
   readonly #handedOut = new BoundedMap<string, string>(MOST_HANDED_OUT);
   readonly #indexes: RepositoryIndexes;
   /** What ranges came to after somebody had given up waiting for it. */
-  readonly #late = new LateAnswers();
+  readonly #late = new LateAnswers<string>(1_000);
+  /** The same of what publishers signed, each of which may have a megabyte. */
+  readonly #lateProvenances = new LateAnswers<Signed>(10);
 
   constructor(options: ChartRepositoriesOptions) {
     this.#locate = options.locate;
@@ -136,6 +157,34 @@ export class ChartRepositories {
   }
 
   /**
+   * What the publisher of an archive signed of it, as it is now, or, as with a range, came too late for somebody;
+   * undefined where nothing is.
+   *
+   * @throws TowpathError as `fetch` does; or the signal's reason.
+   */
+  async provenance(
+    wanted: WantedChart & { digest: string },
+    signal: AbortSignal,
+    credential?: Credential,
+  ): Promise<Provenance | undefined> {
+    signal.throwIfAborted();
+    const asking = askingFor(wanted, credential);
+    refuseName(wanted);
+    const { repository, scope } = asking;
+    const { name, version, digest } = wanted;
+    const key = JSON.stringify(['provenance', repository.href, name, version, digest, scope]);
+    const late = this.#lateProvenances.find(key);
+    if (late !== undefined) return late.provenance;
+    const flight = this.#shared(key, () => this.#provenance(asking, digest));
+    try {
+      return (await unlessAborted(flight, signal)).provenance;
+    } catch (error) {
+      if (signal.aborted) this.#lateProvenances.keep(key, flight);
+      throw error;
+    }
+  }
+
+  /**
    * Asks what there is now: one question to a Helm repository for all of its charts, and to a registry for all versions
    * of one.
    *
@@ -177,12 +226,26 @@ export class ChartRepositories {
     const known = wanted.digest ?? this.#handedOut.get(key);
     if (known !== undefined && this.#files.has(keptAs(known, asking))) return known;
     // Where it was, and which digest it had, may have been wrong.
-    const published = await (isOci(wanted.repository) ? this.#findInRegistry(asking) : this.#find(asking));
+    const published = await this.#published(asking);
     const { digest } = published;
     if (known !== undefined && known !== digest) throw replaced(wanted, known, published);
     if (!this.#files.has(keptAs(digest, asking))) await this.#keep(asking, published);
     this.#handedOut.set(key, digest);
     return digest;
+  }
+
+  async #provenance(asking: Asking, digest: string): Promise<Signed> {
+    const published = await this.#published(asking);
+    if (published.digest !== digest) throw replaced(asking.wanted, digest, published);
+    const body = await published.openProvenance();
+    if (body === undefined) return { provenance: undefined };
+    const chunks: Buffer[] = [];
+    for await (const chunk of body) chunks.push(chunk);
+    return { provenance: { text: Buffer.concat(chunks), files: published.files } };
+  }
+
+  #published(asking: Asking): Promise<Published> {
+    return isOci(asking.wanted.repository) ? this.#findInRegistry(asking) : this.#find(asking);
   }
 
   async #highest(asking: Asking): Promise<string> {
@@ -212,7 +275,14 @@ export class ChartRepositories {
         ? notFound(wanted, '', [])
         : notFound(wanted, wanted.version, nearVersions(wanted.version, versions));
     }
-    return { digest: found.digest, says: 'manifest', open: () => found.open(this.#limited()) };
+    const { digest } = found;
+    return {
+      digest,
+      says: 'manifest',
+      files: [archiveName(wanted)],
+      open: () => found.open(this.#limited()),
+      openProvenance: () => found.openProvenance(this.#limited()),
+    };
   }
 
   async #find(asking: Asking): Promise<Published> {
@@ -226,7 +296,14 @@ export class ChartRepositories {
     const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
     const digest = digestIn(located.digest, what);
     const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
-    return { digest, says: 'index.yaml', open: () => this.#download(asking, url) };
+    return {
+      digest,
+      says: 'index.yaml',
+      // Helm goes by the first, which a repository behind another may change.
+      files: [...new Set([lastPartOf(url), archiveName(wanted)])],
+      open: () => this.#download(asking, url),
+      openProvenance: () => this.#downloadProvenance(asking, url),
+    };
   }
 
   async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {
@@ -246,6 +323,21 @@ export class ChartRepositories {
       'ChartNotFound',
       `${asBeginning(what)} is answered with ${status}, though its index.yaml has it. Tell who runs the repository, or use another version.`,
     );
+  }
+
+  /** It lies beside the archive. */
+  async #downloadProvenance({ wanted, repository, credential }: Asking, archive: URL) {
+    const { name, version } = wanted;
+    const url = new URL(archive);
+    url.pathname = `${url.pathname}.prov`;
+    const { status, body } = await this.#https.get({
+      url,
+      what: `the provenance file of chart ${name} ${version} of ${wanted.repository}`,
+      maxBytes: this.#limits.provenanceBytes,
+      ...shownTo(url, repository, credential),
+      signal: this.#limited(),
+    });
+    return status === 200 ? body : undefined;
   }
 
   async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {

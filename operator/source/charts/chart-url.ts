@@ -23,6 +23,16 @@ export function hostAndPort({ hostname, port }: URL): { host: string; port: numb
   return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 443 : Number(port) };
 }
 
+/** What a file is called that is downloaded from a URL. */
+export function lastPartOf({ pathname }: URL): string {
+  const part = pathname.slice(pathname.lastIndexOf('/') + 1);
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** The URL of a file of a repository, absolute or relative to it, as its index, a redirect or a registry has it. */
 export function fileUrl(text: string, base: URL | undefined, what: string): URL {
   return checkedUrl(text, base, what);

@@ -1,22 +1,26 @@
 import { BoundedMap } from '../bounded-map.ts';
 
-const MOST = 1_000;
 /** Twice as long as who gave up waiting may take until the next try. */
 const KEPT_MS = 60_000;
 
 /** What came after somebody had given up waiting for it: who asks again is not made to wait for it once more. */
-export class LateAnswers {
-  readonly #answers = new BoundedMap<string, { text: string; cameAt: number }>(MOST);
+export class LateAnswers<T> {
+  readonly #answers: BoundedMap<string, { answer: T; cameAt: number }>;
 
-  find(key: string): string | undefined {
-    const answer = this.#answers.get(key);
-    const isRecent = answer !== undefined && performance.now() - answer.cameAt < KEPT_MS;
-    return isRecent ? answer.text : undefined;
+  /** @param most that are kept. */
+  constructor(most: number) {
+    this.#answers = new BoundedMap(most);
   }
 
-  keep(key: string, answer: Promise<string>): void {
-    answer.then(
-      (text) => this.#answers.set(key, { text, cameAt: performance.now() }),
+  find(key: string): T | undefined {
+    const kept = this.#answers.get(key);
+    const isRecent = kept !== undefined && performance.now() - kept.cameAt < KEPT_MS;
+    return isRecent ? kept.answer : undefined;
+  }
+
+  keep(key: string, coming: Promise<T>): void {
+    coming.then(
+      (answer) => this.#answers.set(key, { answer, cameAt: performance.now() }),
       // What failed is asked for again.
       () => undefined,
     );

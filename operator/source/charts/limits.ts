@@ -7,6 +7,8 @@ export interface ChartLimits {
   entryBytes: number;
   /** An archive as it is sent; what it unpacks to, the engine bounds. */
   archiveBytes: number;
+  /** What the publisher of a chart signed of it, with the signature. */
+  provenanceBytes: number;
   /** Indexes and archives on disk; those not used for longest go first. */
   cacheBytes: number;
 }
@@ -15,6 +17,7 @@ export const defaultChartLimits: ChartLimits = {
   indexBytes: 64 * mebibyte,
   entryBytes: 8 * mebibyte,
   archiveBytes: 16 * mebibyte,
+  provenanceBytes: mebibyte,
   cacheBytes: 512 * mebibyte,
 };
 

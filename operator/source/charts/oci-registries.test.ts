@@ -7,6 +7,7 @@ import { after, before, beforeEach, describe, type TestContext, test } from 'nod
 import { longestTurn } from '../../../test/harness/event-loop.ts';
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { newSigningKey } from '../../../test/harness/signing-key.ts';
 import { scaled } from '../../../test/harness/slowness.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Authorities } from '../transport/authorities.ts';
@@ -174,6 +175,28 @@ describe('a chart of a registry', () => {
     assert.equal(granted(), 2);
     await Promise.all(watched.map((each) => each.poll(never)));
     assert.equal(granted(), 4);
+  });
+
+  test('has what its publisher signed in a layer of its own', async (t) => {
+    const key = await newSigningKey('Publisher');
+    const files = { 'Chart.yaml': 'apiVersion: v2\nname: signed\nversion: 1.0.0+build.7\n' };
+    await published.publish(files, published.privateUrl, key);
+    const charts = repositories(t);
+    const chart = { name: 'signed', version: '1.0.0+build.7', repository: published.privateUrl };
+    const { credential } = published;
+    const archive = await charts.fetch(chart, never, credential);
+    const signed = await charts.provenance({ ...chart, digest: archive.digest }, never, credential);
+    assert.ok(signed);
+    const { text: provenance, files: names } = signed;
+    assert.deepEqual(names, ['signed-1.0.0+build.7.tgz']);
+    const keyring = key.public;
+    const asked = { ...chart, files: names, archive: archive.data, provenance, keyring };
+    assert.equal((await engine.renderer.verify(asked, never)).fingerprint, key.fingerprint);
+    const { digest } = await charts.fetch(wanted(), never);
+    assert.equal(await charts.provenance({ ...wanted(), digest }, never), undefined);
+    await assert.rejects(charts.provenance({ ...chart, digest: archive.digest }, never), {
+      reason: 'AuthenticationFailed',
+    });
   });
 
   test('S9: whose bytes or size are others than its manifest says is refused with both, and nothing of it stays', async (t) => {

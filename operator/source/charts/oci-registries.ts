@@ -17,6 +17,8 @@ const CONFIG = 'application/vnd.cncf.helm.config.v1+json';
 /** The second is that of Helm before 3.7. */
 const ARCHIVES = ['application/vnd.cncf.helm.chart.content.v1.tar+gzip', 'application/tar+gzip'];
 
+const PROVENANCE = 'application/vnd.cncf.helm.chart.provenance.v1.prov';
+
 const mebibyte = 1 << 20;
 /** As much of JSON is read within milliseconds; a chart's manifest has some hundred bytes. */
 const MANIFEST_BYTES = mebibyte / 4;
@@ -28,6 +30,7 @@ const MOST_TAGS = 50_000;
 const LONGEST_TAG = 128;
 
 const descriptor = z.object({ mediaType: z.string(), digest: z.string(), size: z.int().nonnegative() });
+type Descriptor = z.infer<typeof descriptor>;
 const manifestSchema = z.object({ config: descriptor, layers: z.array(descriptor).max(100) });
 const pageSchema = z.object({ tags: z.array(z.unknown()).nullish() });
 
@@ -37,6 +40,8 @@ export interface OciArchive {
   digest: string;
   /** @throws TowpathError */
   open(signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
+  /** The file with what its publisher signed; undefined where the manifest has none. @throws TowpathError */
+  openProvenance(signal: AbortSignal): Promise<AsyncIterable<Buffer> | undefined>;
 }
 
 /** Charts in OCI registries, as `helm push` puts them there. */
@@ -113,14 +118,28 @@ export class OciRegistries {
         'ChartDigestMismatch',
         `${asBeginning(what)} has the digest ${digestIs}, and the registry says ${printable(told, 80)}: it was changed, or damaged on its way, and is not used. Ask who runs the registry.`,
       );
-    const { digest, size: bytesTold } = this.#archiveIn(bytes, what);
+    const { archive, provenance } = this.#layersIn(bytes, what);
+    const ofChart = `chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
+    const { archiveBytes, provenanceBytes } = this.#limits;
     return {
-      digest: digest.replace(/^sha256:/, ''),
-      open: (opening) => this.#blob(session, { origin, name }, wanted, { digest, bytesTold }, opening),
+      digest: archive.digest.replace(/^sha256:/, ''),
+      open: (opening) => {
+        const blob = { ...archive, what: `the archive of ${ofChart}`, maxBytes: archiveBytes };
+        return this.#blob(session, { origin, name }, blob, opening);
+      },
+      openProvenance: async (opening) => {
+        if (provenance === undefined) return undefined;
+        const blob = {
+          ...provenance,
+          what: `the provenance file of ${ofChart}`,
+          maxBytes: provenanceBytes,
+        };
+        return this.#blob(session, { origin, name }, blob, opening);
+      },
     };
   }
 
-  #archiveIn(manifest: Buffer, what: string): z.infer<typeof descriptor> {
+  #layersIn(manifest: Buffer, what: string): { archive: Descriptor; provenance: Descriptor | undefined } {
     const { data } = manifestSchema.safeParse(parsed(manifest));
     if (data === undefined)
       throw new TowpathError(
@@ -135,7 +154,7 @@ export class OciRegistries {
         'ChartArchiveInvalid',
         `${asBeginning(what)} is of no Helm chart, but of ${printable(data.config.mediaType, 80)}. Correct the repository in Chart.yaml, or publish the chart there (helm push).`,
       );
-    if (!/^sha256:[0-9a-f]{64}$/.test(archive.digest))
+    if (!hasDigest(archive))
       throw new TowpathError(
         'Person',
         'ChartIndexInvalid',
@@ -148,18 +167,16 @@ export class OciRegistries {
         'ChartTooLarge',
         `${asBeginning(what)} tells of an archive of ${size(archive.size)}, and no more than ${size(archiveBytes)} are fetched. Have the chart made smaller, or commit it to the folder charts.`,
       );
-    return archive;
+    const provenance = data.layers.find((layer) => layer.mediaType === PROVENANCE && hasDigest(layer));
+    return { archive, provenance };
   }
 
   async #blob(
     session: RegistrySession,
     { origin, name }: Pick<OciReference, 'origin' | 'name'>,
-    wanted: WantedChart,
-    { digest, bytesTold }: { digest: string; bytesTold: number },
+    { digest, size: told, what, maxBytes }: Descriptor & { what: string; maxBytes: number },
     signal: AbortSignal,
   ): Promise<AsyncIterable<Buffer>> {
-    const what = `the archive of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
-    const { archiveBytes: maxBytes } = this.#limits;
     const url = new URL(`/v2/${name}/blobs/${digest}`, origin);
     const { status, body } = await session.get({ url, what, maxBytes, signal });
     if (status !== 200)
@@ -168,7 +185,7 @@ export class OciRegistries {
         'ChartNotFound',
         `${asBeginning(what)} is answered with ${status}, though its manifest has it. Publish the chart anew (helm push), or use another version.`,
       );
-    return ofSize(body, bytesTold, what);
+    return ofSize(body, told, what);
   }
 
   async #versions(
@@ -203,6 +220,11 @@ export class OciRegistries {
     }
     return versionsAmong(tags, this.#slices);
   }
+}
+
+/** What it has becomes part of a path. */
+function hasDigest({ digest }: Descriptor): boolean {
+  return /^sha256:[0-9a-f]{64}$/.test(digest);
 }
 
 async function* ofSize(body: AsyncIterable<Buffer>, told: number, what: string): AsyncGenerator<Buffer> {

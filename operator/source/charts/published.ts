@@ -18,6 +18,15 @@ export interface Published {
   /** What has that digest for it. */
   says: 'index.yaml' | 'manifest';
   open(): Promise<AsyncIterable<Buffer>>;
+  /** What the archive may be called in what its publisher signed. */
+  files: readonly string[];
+  /** The file with that; undefined where there is none. @throws TowpathError */
+  openProvenance(): Promise<AsyncIterable<Buffer> | undefined>;
+}
+
+/** As `helm package` calls a chart's archive. */
+export function archiveName({ name, version }: Pick<WantedChart, 'name' | 'version'>): string {
+  return `${name}-${version}.tgz`;
 }
 
 /** What is asked for, as whom: what one credential may read is kept for those who have the same (D14). */

@@ -102,6 +102,18 @@ export const SOURCE_REASONS = {
     'A version of a chart has other bytes than it had when it was fetched before: it was replaced under the same version. What runs stays.',
     'Ask who publishes it why, and have it published as another version; or commit the archive that you trust to the folder charts.',
   ),
+  ChartUnsigned: person(
+    'spec.helm.chart.verify takes signed charts only, and this one has no provenance file.',
+    'Have who publishes it sign it (helm package --sign), use a version that is signed, or remove spec.helm.chart.verify.',
+  ),
+  ChartSignatureInvalid: person(
+    'The provenance file of a chart is not signed by a key of the keyring that spec.helm.chart.verify names, or is of another archive.',
+    'Ask who publishes the chart; the message says which key signed it. Add that key to the keyring only when it is theirs.',
+  ),
+  ChartKeyringInvalid: person(
+    'The Secret that spec.helm.chart.verify names has no PGP keyring in its key keyring.',
+    'Put there what "gpg --export" or "gpg --export --armor" writes of the keys that sign the chart; it is noticed at once.',
+  ),
   ChartTooLarge: person(
     'The index of a chart repository, or a chart, is larger than what is fetched.',
     'Commit the chart to the folder charts, or have it made smaller.',

@@ -1,0 +1,135 @@
+import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
+import { sha256 } from '../../manifest/digest.ts';
+import type { ChartArchive, Renderer, Signer } from '../../render/renderer.ts';
+import { BoundedMap } from '../../source/bounded-map.ts';
+import type { Credential } from '../../source/credential.ts';
+import { printable } from '../../source/text.ts';
+import { Quarantine } from './quarantine.ts';
+import type { ReferencedContent } from './references.ts';
+
+/** Brings what publishers signed of their charts. */
+export interface ProvenanceFetcher {
+  /**
+   * What the publisher of an archive signed of it; undefined where nothing is.
+   *
+   * @throws TowpathError, or the signal's reason.
+   */
+  provenance(
+    chart: { name: string; version: string; repository: string; digest: string },
+    signal: AbortSignal,
+    credential: Credential | undefined,
+  ): Promise<{ text: Uint8Array; files: readonly string[] } | undefined>;
+}
+
+export interface ChartSignaturesOptions {
+  charts: ProvenanceFetcher;
+  renderer: Pick<Renderer, 'verify'>;
+}
+
+/** An archive that is taken only where somebody signed it. */
+export interface ArchiveToVerify {
+  repository: string;
+  archive: ChartArchive;
+  /** Of those who may sign. */
+  keyring: Uint8Array;
+  credential: Credential | undefined;
+  /** What it is rendered for, as the status has it. */
+  revision: string;
+  /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
+  patience: 'Limited' | 'Unlimited';
+}
+
+/** Archives whose signers are remembered: each environment asks for the same ones. */
+const MOST_VERIFIED = 1_000;
+/** How long a look at an Application that runs already waits for a chart repository. */
+const ANSWER_MS = 3_000;
+/** Of the Secret that spec.helm.chart.verify names. */
+const KEYRING = 'keyring';
+
+/** Who signed the charts that Applications name. */
+export class ChartSignatures {
+  readonly #options: ChartSignaturesOptions;
+  readonly #verified = new BoundedMap<string, Signer>(MOST_VERIFIED);
+
+  constructor(options: ChartSignaturesOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Finds out whether a key of the keyring signed an archive. Who that was is remembered for the archive and the keyring.
+   *
+   * @throws Quarantine ChartUnsigned, ChartSignatureInvalid, ChartKeyringInvalid for what nobody signed who may;
+   * TowpathError for what does not come; or the signal's reason.
+   */
+  async verify(asked: ArchiveToVerify, signal: AbortSignal): Promise<Signer> {
+    const { repository, archive, keyring, revision } = asked;
+    const { name, version, digest, data } = archive;
+    const keys = Buffer.from(keyring).toString('base64');
+    const key = sha256(JSON.stringify([name, version, repository, digest, keys]));
+    const known = this.#verified.get(key);
+    if (known !== undefined) return known;
+    const signed = await this.#fetch(asked, signal);
+    if (signed === undefined) throw new Quarantine({ revision }, unsigned(asked));
+    const { text: provenance, files } = signed;
+    const chart = { name, version, repository, files, archive: data, provenance, keyring };
+    try {
+      const signer = await this.#options.renderer.verify(chart, signal);
+      this.#verified.set(key, signer);
+      return signer;
+    } catch (error) {
+      const isRefused = error instanceof TowpathError && error.remedy === 'Person';
+      throw isRefused ? new Quarantine({ revision }, error) : error;
+    }
+  }
+
+  async #fetch({ repository, archive, credential, patience }: ArchiveToVerify, signal: AbortSignal) {
+    const { name, version, digest } = archive;
+    const limit = AbortSignal.timeout(ANSWER_MS);
+    const limited = patience === 'Limited' ? AbortSignal.any([signal, limit]) : signal;
+    try {
+      const chart = { name, version, repository, digest };
+      return await this.#options.charts.provenance(chart, limited, credential);
+    } catch (error) {
+      if (error !== limit.reason) throw error;
+      throw new TowpathError(
+        'Time',
+        'Timeout',
+        `The chart repository ${printable(repository, 200)} has not told for ${ANSWER_MS / 1_000} s who signed chart ${name} ${version}: it is waited for, and what runs is looked after meanwhile.`,
+      );
+    }
+  }
+}
+
+function unsigned({ repository, archive: { name, version } }: ArchiveToVerify): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartUnsigned',
+    `Chart ${name} ${version} of ${printable(repository, 200)} is not signed: it has no provenance file, and spec.helm.chart.verify takes signed charts only. Have who publishes it sign it (helm package --sign) and ask for a sync, use a version that is signed, or remove spec.helm.chart.verify.`,
+  );
+}
+
+/**
+ * The public keys of those who may sign the chart of spec.helm.chart; undefined where it need not be signed.
+ *
+ * @throws TowpathError SecretMissing.
+ */
+export function keyringOf(
+  { metadata, spec }: Application,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): Uint8Array | undefined {
+  const { secretRef } = spec.helm?.chart?.verify ?? {};
+  if (secretRef === undefined) return undefined;
+  const content = contents.get(`Secret/${secretRef.name}`);
+  const keyring = content?.data.get(KEYRING);
+  if (keyring !== undefined) return keyring;
+  const [lacks, next] =
+    content === undefined
+      ? ['does not exist', 'create it']
+      : [`has no key ${KEYRING}`, `put the public keys of those who may sign the chart there`];
+  throw new TowpathError(
+    'Resource',
+    'SecretMissing',
+    `Secret ${metadata.namespace}/${secretRef.name}, which spec.helm.chart.verify names, ${lacks}: ${next}; it is noticed at once.`,
+  );
+}
