@@ -18,6 +18,7 @@ import { buildEngine } from '../build-engine.ts';
 import { buildOperator, NODE_ENVIRONMENT, NODE_FLAGS } from '../build-operator.ts';
 import { buildPlugin } from '../build-plugin.ts';
 import { clusterBinary } from '../programs.ts';
+import { type ChartServer, serveCharts } from './chart-server.ts';
 import { type CurrentCluster, enterCurrentCluster } from './current-cluster.ts';
 import type { DemoDirectory } from './directory.ts';
 import { type Installation, operatorKubeconfig, writeInstallation } from './installation.ts';
@@ -41,6 +42,8 @@ export interface Setting {
   readonly kubeconfigPath: string;
   readonly binDirectory: string;
   readonly repoURL: string;
+  /** Of somebody else. */
+  readonly charts: ChartServer;
   /** How the demo names the kind: a cluster that also runs Argo CD has another `applications`. */
   readonly applications: string;
   readonly environments: string;
@@ -101,6 +104,8 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
     }
     const git = await timed('Starting a Git server with a repository', serveRepository(directory));
     stops.push(git.stop);
+    const charts = await serveCharts(directory.make('charts'));
+    stops.push(charts.stop);
     const installation = await writeInstallation(
       shell,
       options.current ? "the demo's namespace" : 'all namespaces',
@@ -111,6 +116,7 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
       kubeconfigPath,
       binDirectory,
       repoURL: git.repoURL,
+      charts,
       applications: options.current ? 'applications.towpath.dev' : 'applications',
       environments: options.current ? 'environments.towpath.dev' : 'environments',
       prodKubeconfigPath: options.current ? undefined : prodKubeconfigPath,
@@ -127,7 +133,11 @@ export async function prepareSetting(options: SettingOptions): Promise<Setting> 
         const program = await buildOperator();
         const path = join(directory.path, 'operator.kubeconfig');
         const kubeconfig = await operatorKubeconfig(shell, path, installation.account);
-        const flags = [...installation.flags, `--watch-namespace=${options.current ? namespace : ''}`];
+        const flags = [
+          ...installation.flags,
+          `--watch-namespace=${options.current ? namespace : ''}`,
+          `--ca-file=${charts.caFile}`,
+        ];
         operator = runOperator({ program, engine, directory: directory.path, shell, kubeconfig, flags });
         stops.push(() => operator?.stop('SIGTERM') ?? Promise.resolve());
         await timed('Starting the operator', untilAborted(operatorIsReady(operator), signal));

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Application, ApplicationStatus } from '../../operator/api/v1alpha1/application.ts';
 import { environmentOf } from '../../test/harness/target.ts';
+import { deployPublishedChart } from './charts.ts';
 import { check, limit } from './check.ts';
 import { deleteShop, deployToEnvironments } from './environments.ts';
 import { edit, head } from './git.ts';
@@ -26,6 +27,7 @@ export async function tell(setting: Setting, options: { keep: boolean }): Promis
   await showHistory(setting);
   await deployToEnvironments(setting);
   await promote(setting);
+  await deployPublishedChart(setting);
   if (!options.keep) await deleteApplication(setting);
 }
 
@@ -205,9 +207,9 @@ async function showHistory(setting: Setting): Promise<void> {
 
 async function deleteApplication(setting: Setting): Promise<void> {
   const { shell, applications } = setting;
-  heading('16. Deleting it');
+  heading('17. Deleting it');
   say('Its objects go with it (spec.deletionPolicy: Prune).');
-  await shell.type(`kubectl delete ${applications} podinfo ${limit}`);
+  await shell.type(`kubectl delete ${applications} podinfo greeter ${limit}`);
   await shell.type(`kubectl wait --for=delete deployment/podinfo service/podinfo configmap/podinfo ${limit}`);
   const left = await shell.type('kubectl get deployments,services,configmaps -l towpath.dev/target');
   check({ 'nothing of it is left': left.startsWith('No resources found') });

@@ -1,4 +1,5 @@
 import { parseArgs } from 'node:util';
+import { publishedCharts } from './charts.ts';
 import { commitToSynced } from './commit.ts';
 import { drift } from './drift.ts';
 import { fetchCommit } from './fetch.ts';
@@ -17,6 +18,7 @@ import { type BenchOptions, type Ground, newGround } from './stage.ts';
 const MEASUREMENTS: Record<string, (ground: Ground) => Promise<Figure[]>> = {
   commit: commitToSynced,
   push: pushToSynced,
+  charts: publishedCharts,
   monorepo: commitInMonorepo,
   requests,
   drift,

@@ -18,6 +18,8 @@ export interface OperatorStart {
   namespace: string;
   /** Where a CPU profile is written when it ends; left out: none. */
   profileDirectory?: string;
+  /** Beside those that all have. */
+  flags?: readonly string[];
 }
 
 /** An operator process as it is installed, bundled, but for one namespace. Profiles are of the source, whose names say more. */
@@ -66,6 +68,7 @@ export async function startOperator(options: OperatorStart): Promise<BenchOperat
       '--metrics-address=127.0.0.1:0',
       '--webhook-address=127.0.0.1:0',
       '--allow-loopback-repositories',
+      ...(options.flags ?? []),
     ],
     env: {
       ...(process.env as Record<string, string>),

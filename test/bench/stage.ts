@@ -109,11 +109,14 @@ export class Stage {
   }
 
   /** `profile` names the profile's directory, where profiles are asked for. */
-  async startOperator(options: { kubeconfigPath?: string; profile?: string } = {}): Promise<BenchOperator> {
+  async startOperator(
+    options: { kubeconfigPath?: string; profile?: string; flags?: readonly string[] } = {},
+  ): Promise<BenchOperator> {
     const { profileDirectory } = this.ground.options;
     this.#operator = await startOperator({
       kubeconfigPath: options.kubeconfigPath ?? this.ground.cluster.kubeconfigPath,
       namespace: this.namespace,
+      ...(options.flags === undefined ? {} : { flags: options.flags }),
       ...(profileDirectory === undefined || options.profile === undefined
         ? {}
         : { profileDirectory: `${profileDirectory}/${options.profile}` }),

@@ -105,6 +105,10 @@ test('the demo shows all that it promises, and leaves nothing', async (t) => {
     /^ {2}shop-demo-prod-4 .* Succeeded +towpath:Rollback /m,
     /^ {2}shop-demo-prod-[a-z0-9]{5} .* Succeeded +otto /m,
     /^ {2}demo-prod +5 +[0-9a-f]{7} +podinfo-\S+ +Succeeded +Rollback /m,
+    /^ {2}Good day from greeter 1\.0\.0$/m,
+    /^ {2}greeter +True +Synced +Healthy +1\.1\.0 /m,
+    /^ {2}Good day from greeter 1\.1\.0$/m,
+    /^ {2}1\.1\.0 sha256:[0-9a-f]{64}$/m,
     /^ {2}No resources found in towpath-demo namespace\.$/m,
     /^ {2}No resources found in towpath-demo-prod namespace\.$/m,
   ];
