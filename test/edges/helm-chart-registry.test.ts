@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startOciRegistry } from '../harness/oci-registry.ts';
-import { conditionOf, newStage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
 
 function podinfo(version: string): Record<string, string> {
@@ -16,7 +16,7 @@ test('A4: a chart of an OCI registry is followed in its range, and runs on when 
   const registry = await startOciRegistry();
   t.after(() => registry.stop());
   for (const version of ['1.0.0', '1.1.0+build.5', '2.0.0']) await registry.publish(podinfo(version));
-  const stage = await newStage(t, { flags: [`--ca-file=${registry.caFile}`] });
+  const stage = await newStage(t, { flags: [...fastLease, `--ca-file=${registry.caFile}`] });
   const textOf = () => stage.kubectl('get', 'configmap', 'web', '-o', 'jsonpath={.data.text}');
   const untilText = (text: string) =>
     eventually(async () => (await textOf()) === text, { describe: `web to be ${text}`, within: 40_000 });

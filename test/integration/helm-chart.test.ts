@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startChartRepository } from '../harness/chart-repository.ts';
-import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { newPluginShell } from '../harness/plugin.ts';
 import { environmentOf } from '../harness/target.ts';
 import { eventually } from '../harness/wait.ts';
@@ -30,7 +30,7 @@ test('A4: a chart that somebody published is deployed with own values, and runs 
   const chart = { repoURL: published.url, name: 'podinfo' };
   const stage = await newStage(t, {
     files: { 'values/ours.yaml': 'size: large\n', 'other.txt': 'x' },
-    flags: [`--ca-file=${published.caFile}`],
+    flags: [...fastLease, `--ca-file=${published.caFile}`],
   });
 
   await t.test('with nothing in Git: ten lines of YAML, and the status says which version runs', async () => {
