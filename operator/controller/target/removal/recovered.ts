@@ -33,9 +33,10 @@ export async function recovered(
   const search = await whereLost(application, target, access);
   const told = toldObjects(application, target);
   const [first] = search.unlisted;
+  // Where nothing is found, its end may have been broken off when the record was gone, as all else.
+  if (search.kinds.length === 0) return undefined;
   // Hardly an account may list every kind: that alone says nothing of what is there.
   if (search.objects < told && first !== undefined) throw notFound(search, told, first);
-  if (search.kinds.length === 0) return undefined;
   const record = { ...newRecord(target), kinds: search.kinds };
   await store.save(record, { signal: access.signal });
   return record;
