@@ -1,4 +1,8 @@
-import type { EnvironmentStatus, HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
+import type {
+  Application,
+  EnvironmentStatus,
+  HistoryEntry,
+} from '../../operator/api/v1alpha1/application.ts';
 import {
   type Promotion,
   type PromotionPhase,
@@ -6,6 +10,7 @@ import {
 } from '../../operator/api/v1alpha1/promotion.ts';
 import { commandOn, keyOf, readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
+import type { Kubectl } from '../kubectl.ts';
 import { promotionsOf } from '../promotion.ts';
 import type { Command, Context } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
@@ -26,7 +31,9 @@ export const rollback: Command = {
     const [name = '', environment = ''] = words;
     const { application, entry } = await readEnvironment(kubectl, name, environment);
     const historyID =
-      flags.to === undefined ? before(keyOf(application), environment, entry) : idOf(flags.to, entry);
+      flags.to === undefined
+        ? await before(kubectl, application, entry ?? { name: environment })
+        : idOf(flags.to, entry);
     await warnIfNobodyLeads(context);
     return tell(context, {
       type: 'Rollback',
@@ -38,10 +45,23 @@ export const rollback: Command = {
   },
 };
 
-function before(key: string, environment: string, entry: EnvironmentStatus | undefined): number {
-  const last = wayBack(entry ?? {});
+async function before(
+  kubectl: Kubectl,
+  application: Application,
+  entry: Before & { name: string },
+): Promise<number> {
+  const { name: environment, history = [] } = entry;
+  const key = keyOf(application);
+  const isUnderWay = entry.digest !== undefined && entry.digest !== history[0]?.digest;
+  const promotions = isUnderWay ? await promotionsOf(kubectl, application.metadata.name, environment) : [];
+  const last = wayBack(entry, promotions);
+  if (last === 'Unknown')
+    throw new CommandError(
+      `What is on its way to ${environment} of ${key} ran there before, and no Promotion that you may read says whether it goes back or is new: ask again in a moment, or name with --to what to go back to.`,
+      EXIT.NotAwaited,
+    );
   if (last !== undefined) return last.id;
-  const wentBack = entry?.history?.[0]?.trigger === 'Rollback';
+  const wentBack = history[0]?.trigger === 'Rollback';
   const why = wentBack
     ? `nothing else succeeded in ${environment} of ${key} before what it went back to, but what was gone back from; name one with --to`
     : `nothing else succeeded in ${environment} of ${key}`;
@@ -51,18 +71,46 @@ function before(key: string, environment: string, entry: EnvironmentStatus | und
   );
 }
 
+type Before = Pick<EnvironmentStatus, 'digest' | 'history'>;
+
+/** Of what is on its way: whether it goes back, or is new there, also where its manifests ran there before. */
+type Heading = 'Back' | 'Further';
+
 /**
  * The last that succeeded before what runs, or is on its way. What somebody, or a failed verification, goes back to is as
  * old as when it came there first; and what was gone back from since it came is no way back: it was left for a reason.
+ *
+ * @param promotions by which it is known whether what is on its way goes back
+ * @returns `Unknown`: that makes a difference, and they do not tell
  */
-export function wayBack({
-  digest,
-  history = [],
-}: Pick<EnvironmentStatus, 'digest' | 'history'>): HistoryEntry | undefined {
+export function wayBack(
+  entry: Before,
+  promotions: readonly Promotion[] = [],
+): HistoryEntry | 'Unknown' | undefined {
+  const heading = headingOf(entry, promotions);
+  if (heading !== undefined) return wayBackOf(entry, heading);
+  const last = wayBackOf(entry, 'Back');
+  return last === wayBackOf(entry, 'Further') ? last : 'Unknown';
+}
+
+/** By the Promotion of what is on its way; undefined: there is none that says so. */
+function headingOf({ digest, history = [] }: Before, promotions: readonly Promotion[]): Heading | undefined {
+  const [newest] = history;
+  // What ended last is what runs: whether it went back, the history says.
+  if (digest === undefined || digest === newest?.digest) return 'Back';
+  if (newest === undefined) return 'Further';
+  const its = promotions.find(({ status: { deployment = 0, startedAt = '', ...is } = {} }) => {
+    // An Application of that name that was there before counted its deployments, too.
+    const isLater = deployment > newest.id && Date.parse(startedAt) >= Date.parse(newest.startedAt);
+    return isLater && is.digest === digest;
+  });
+  return its && (its.spec.type === 'Rollback' ? 'Back' : 'Further');
+}
+
+function wayBackOf({ digest, history = [] }: Before, heading: Heading): HistoryEntry | undefined {
   const runs = digest ?? history[0]?.digest;
   if (runs === undefined) return undefined;
-  // Where the newest that ended is another one, what is on its way is new, or goes back.
-  let from = history.findIndex((one) => one.digest === runs);
+  let from = heading === 'Further' ? -1 : history.findIndex((one) => one.digest === runs);
   const left = new Set(from > 0 ? [history[0]?.digest] : []);
   while (history[from]?.trigger === 'Rollback') {
     from = history.findIndex((one, index) => index > from && one.digest === runs);
