@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { conditionOf, newStage, timesLogged } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
@@ -41,4 +41,34 @@ test('D3, D11: towpath.dev/abandon that is older than what was deployed lets go 
   });
   assert.match(note, /Nothing was deleted in .*, as towpath\.dev\/abandon asked: what is there stays/);
   assert.equal(timesLogged(stage.operator, /Objects are left behind\./), 1);
+});
+
+test('D3, D11: an Application that is deleted while towpath.dev/abandon counts no more waits, until a person takes it away or says it anew', async (t) => {
+  const file = (name: string) => FILES['web.yaml'].replace('name: web', `name: ${name}`);
+  const stage = await newStage(t, { files: { 'go/go.yaml': file('go'), 'stay/stay.yaml': file('stay') } });
+  const there = (name: string) => stage.kubectl('get', 'configmap', name, '--ignore-not-found', '-o', 'name');
+  const ended = (name: string) => stage.kubectl('wait', '--for=delete', `tapp/${name}`, '--timeout=20s');
+  const revision = await stage.repository.revParse('main');
+  for (const name of ['go', 'stay']) {
+    // What is deployed by this comes after the annotation.
+    await stage.application(name, { source: { path: name } }, { 'towpath.dev/abandon': 'default' });
+    await stage.untilReadyAt(name, revision);
+    await stage.kubectl('delete', 'tapp', name, '--wait=false');
+  }
+  const waits = async (name: string) => {
+    const stalled = (one: Application) => conditionOf(one, 'Stalled')?.reason === 'DeletionFailed';
+    const told = await stage.until(name, stalled, 'the deletion to wait for a person');
+    return conditionOf(told, 'Stalled')?.message ?? '';
+  };
+  const message = await waits('stay');
+  await waits('go');
+  assert.ok((await there('go')) !== '' && (await there('stay')) !== '', 'nothing is deleted');
+
+  await stage.kubectl('annotate', 'tapp', 'go', 'towpath.dev/abandon-');
+  await ended('go');
+  assert.equal(await there('go'), '');
+  const [, value = ''] = /To leave the objects, write (\S+) there instead/.exec(message) ?? [];
+  await stage.kubectl('annotate', '--overwrite', 'tapp', 'stay', `towpath.dev/abandon=${value}`);
+  await ended('stay');
+  assert.notEqual(await there('stay'), '', message);
 });

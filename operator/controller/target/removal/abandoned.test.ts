@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Deployment, newRecord, type TargetRecord } from '../../record/record.ts';
-import { howToAbandon, isAbandoned, noteAbandoned } from './abandoned.ts';
+import { howToAbandon, isAbandoned, isOutdated, noteAbandoned, whyOutdated } from './abandoned.ts';
 import { leftBehind } from './left-behind.ts';
 
 const EU = { id: 'i', name: 'shop/web/eu', application: 'shop/web', environment: 'eu' };
@@ -31,6 +31,20 @@ test('D11: a removal that is stuck says what to annotate, also where that stands
   const told = howToAbandon('eu', record);
   const [, value] = /towpath\.dev\/abandon=(\S+) \(/.exec(told) ?? [];
   assert.equal(value, 'eu=2026-11-30T10:00:00.000Z', told);
+  assert.equal(isLetGo(value, record), true);
+});
+
+test('D3, D11: what counts no more is told apart from what nobody wrote, with what to write in its place', () => {
+  const record = newRecord(EU);
+  const isSaidBefore = (abandoned: string | undefined) =>
+    isOutdated({ get: () => record }, { ...EU, settings: { abandoned } });
+  assert.deepEqual([isSaidBefore('eu'), isSaidBefore(undefined)], [false, false]);
+  noteAbandoned(record, { abandoned: 'eu' });
+  assert.deepEqual([isSaidBefore('eu'), isSaidBefore(undefined)], [true, false]);
+  record.deployment = { startedAt: '2026-11-30T10:00:00.000Z' } as Deployment;
+  const [, value = ''] = /write (\S+) there/.exec(whyOutdated('eu', record)) ?? [];
+  assert.equal(value, 'eu=2026-11-30T10:00:00.000Z');
+  assert.equal(isSaidBefore(value), false);
   assert.equal(isLetGo(value, record), true);
 });
 

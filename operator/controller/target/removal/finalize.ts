@@ -37,6 +37,8 @@ export interface Deletion extends HookedDeletion {
 /** Why nothing of a target is deleted yet. */
 export type Hold =
   | PruneHeld
+  /** A person wants the objects left, by an annotation that counts no more: the message says what to do. */
+  | { state: 'Outdated'; message: string }
   /** Another environment is to take over some of it. */
   | { state: 'HandingOver'; to: string };
 

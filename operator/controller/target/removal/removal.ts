@@ -10,7 +10,7 @@ import type { Parts } from '../run.ts';
 import { explainForbidden } from '../words/forbidden.ts';
 import { leftMessage } from '../words/sync-and-reason.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
-import { howToAbandon, isAbandoned } from './abandoned.ts';
+import { howToAbandon, isAbandoned, isOutdated, whyOutdated } from './abandoned.ts';
 import { type Deletion, finalize, type Hold } from './finalize.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
@@ -64,6 +64,7 @@ export async function removeTarget(
       memory.hookRetry = undefined;
     },
     unreported: memory.unreported,
+    ...unlessOutdated(parts, removed),
     ...how,
   });
   signal.throwIfAborted();
@@ -79,12 +80,25 @@ export async function removeTarget(
     case 'Waiting':
       await speaker.tell({ ...leaving, message: finalized.message, kept: finalized.kept }, signal);
       return 'Waiting';
-    case 'Held': {
-      const { hold, kept } = finalized;
-      await speaker.tell({ ...whyHeld(target.environment, hold), kept }, signal);
-      return 'Held';
-    }
+    case 'Held':
+      await speaker.tell({ ...whyHeld(target.environment, finalized.hold), kept: finalized.kept }, signal);
+      // Nothing wakes it where the namespace, or our definition, goes: then nobody is waited for.
+      return finalized.hold.state === 'Outdated' ? 'Waiting' : 'Held';
   }
+}
+
+/**
+ * Nobody is asked before an Application's objects are deleted, but who wrote that they are to be left, and relies on that
+ * although it counts no more. What is going already cannot be left.
+ */
+function unlessOutdated({ store }: Parts, { application, target }: Removed): Pick<Deletion, 'ask'> {
+  if (application.spec.deletionPolicy !== 'Prune' || !isOutdated(store, target)) return {};
+  return {
+    ask: async (objects, record) =>
+      objects.some(({ deleting }) => !deleting)
+        ? { state: 'Outdated', message: whyOutdated(target.environment, record) }
+        : undefined,
+  };
 }
 
 /** Whether anything of it may be there that is not to be let go: for what never was, nobody needs an access. */
@@ -103,12 +117,14 @@ export function refusedRemoval(
   return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: remedy !== 'Time', message: text };
 }
 
-/** What is told of a target that its Application left, and that is not removed yet. */
+/** What is told of a target that is to end, and of which nothing is deleted yet. */
 export function whyHeld(environment: string, hold: Hold): Extract<TargetUpdate, { kind: 'Leaving' }> {
   if (hold.state === 'PruneHeld') {
     const message = leftMessage(environment, hold);
     return { kind: 'Leaving', reason: 'PruneHeld', isStalled: true, message, pendingPrune: hold };
   }
+  if (hold.state === 'Outdated')
+    return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message: hold.message };
   const message = `It left spec.environments: environment ${hold.to} takes over its objects.`;
   return { kind: 'Leaving', reason: 'HandingOver', isStalled: false, message };
 }
