@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Governance } from '../../../promote/governance.ts';
 import { healthyMs, type Soak } from '../../../promote/soak.ts';
+import type { Verified } from '../../../promote/verify.ts';
 import type { Deployment, TargetRecord } from '../../record/record.ts';
 import type { Run } from '../run.ts';
 import type { TargetState } from '../state.ts';
@@ -119,4 +120,35 @@ test('A13: since when somebody changed what soaks is noted once, and no look aft
   assert.equal(its.record.soak?.changedSince, at(10).toISOString());
   await look(13, ASKED);
   assert.deepEqual(its.record.soak, { digest: DIGEST, ms: 10 * MINUTE, since: at(13).toISOString() });
+});
+
+test('A20: what failed before it could be verified is counted as no verification that failed', async () => {
+  const verified: string[] = [];
+  for (const outcome of ['Succeeded', 'Failed']) {
+    const candidate = { id: DIGEST, digest: DIGEST };
+    const verify = { forMs: MINUTE, onFailure: 'Keep', ms: 0, since: at(0).toISOString() };
+    const deployment = { candidate, outcome, applied: true, verify } as unknown as Deployment;
+    const record = { deployment, applied: new Map() } as unknown as TargetRecord;
+    const { signal } = new AbortController();
+    const run = {
+      context: {
+        record,
+        store: { save: async () => undefined },
+        access: { signal, targetId: '' },
+        inventory: { of: () => new Map() },
+        signal,
+        now: () => at(2),
+        clusterNow: () => at(2),
+      },
+      parts: {
+        evidence: { knows: () => true },
+        onVerified: (one: Verified) => verified.push(`${outcome}: ${one.outcome}, ${one.onFailure}`),
+      },
+      target: { governance: ASKED, settings: { timeoutMs: 5 * MINUTE } },
+    } as unknown as Run;
+    const found = { sight: 'Seen', lookedAfter: CONFIRMED };
+    await noteHealth(run, { soaks: false, deployment, found } as unknown as TargetState);
+    assert.equal(record.deployment?.verify?.outcome, outcome === 'Failed' ? 'Failed' : 'Passed');
+  }
+  assert.deepEqual(verified, ['Succeeded: Passed, Keep']);
 });

@@ -35,7 +35,10 @@ export async function noteHealth(run: Run, state: TargetState): Promise<Outcome>
     if (isDecided || !(error instanceof TowpathError)) throw error;
   }
   const { outcome, onFailure } = record.deployment?.verify ?? {};
-  if (isDecided && outcome !== undefined && onFailure !== undefined) parts.onVerified({ outcome, onFailure });
+  // What failed on its way was never verified: that is one more deployment that failed.
+  const isVerified = isDecided && before.deployment?.outcome !== 'Failed';
+  if (isVerified && outcome !== undefined && onFailure !== undefined)
+    parts.onVerified({ outcome, onFailure });
   return { type: 'HealthNoted' };
 }
 
