@@ -14,7 +14,7 @@ export interface WatchedKind {
 }
 
 /** Whose objects are searched for, and as whom. */
-export type SearchAccess = Pick<TargetAccess, 'targetId' | 'targetName' | 'as' | 'signal'>;
+export type SearchAccess = Pick<TargetAccess, 'targetId' | 'targetName' | 'as' | 'bounds' | 'signal'>;
 
 /** What a kind's API must offer for a target to have objects of it. */
 const SEARCHED = ['list', 'watch', 'patch'];
@@ -96,7 +96,9 @@ async function tryToList(
     try {
       const options = { signal: access.signal, ...(as === undefined ? {} : { as }) };
       const { items } = await client.list({ resource, ...where }, selection, options);
-      return { items, ...(refusal === undefined || where.namespace === undefined ? {} : { refusal }) };
+      // Its Environment lets it write to no other namespace, and never changes that one.
+      const isAll = where.namespace === undefined || where.namespace === access.bounds?.namespace;
+      return { items, ...(refusal === undefined || isAll ? {} : { refusal }) };
     } catch (error) {
       if (isForbidden(error)) refusal = error;
       else if (!isNotFound(error)) throw error;
