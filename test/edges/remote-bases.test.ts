@@ -34,10 +34,17 @@ const textOf = (stage: Stage) => stage.kubectl('get', 'configmap', 'web', '-o', 
 test('A4, D14: a base in another repository is what it was for the commit, and runs on when that is gone', async (t) => {
   const git = await createRepository({ files: base('one') });
   let isDown = false;
+  let refsMs = 0;
   const server = await startGitHttp({
     root: git.root,
-    intercept: (_request, response) => {
+    intercept: ({ url = '' }, response) => {
       if (isDown) response.writeHead(503).end();
+      if (refsMs > 0 && url.includes('/info/refs')) {
+        server.hang = true;
+        setTimeout(() => {
+          server.hang = false;
+        }, refsMs);
+      }
       return isDown;
     },
   });
@@ -80,6 +87,15 @@ test('A4, D14: a base in another repository is what it was for the commit, and r
       describe: 'the newer base to be deployed',
       within: 40_000,
     });
+  });
+
+  await t.test('a sync ends, also where its server takes longer than a look waits', async () => {
+    refsMs = 4_000;
+    await git.commit(base('three'));
+    await stage.repository.commit(overlay(url, 'one more commit'));
+    const value = await stage.requestSync('web');
+    await stage.until('web', ({ status }) => status?.handledSyncRequest === value, 'the sync to end');
+    assert.equal(await textOf(stage), 'three');
   });
 });
 

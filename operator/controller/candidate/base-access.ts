@@ -37,12 +37,15 @@ const OLD_MS = 60_000;
 /**
  * Since when other repositories must have been asked: what their authors pushed before the commit, or before somebody asked
  * for a sync, is to be seen with it. On the clock of performance.now().
+ *
+ * @param requestedAt when that request was seen; undefined: nobody asked.
  */
 export function askedSince(
-  { kept, lookNow }: { kept: readonly unknown[]; lookNow: string | undefined },
+  { kept, requestedAt }: { kept: readonly unknown[]; requestedAt: number | undefined },
   { changedAt = 0 }: Pick<Repository, 'changedAt'>,
 ): number {
   const now = performance.now();
-  const isAwaited = kept.length === 0 || lookNow !== undefined;
-  return isAwaited ? now - RECENT_MS : Math.max(changedAt, now - OLD_MS);
+  if (kept.length === 0) return now - RECENT_MS;
+  // By each look's own time an answer that one look does not wait for would be too old for the next one, for ever.
+  return Math.max(changedAt, requestedAt === undefined ? now - OLD_MS : requestedAt - RECENT_MS);
 }

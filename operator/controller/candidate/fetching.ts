@@ -15,7 +15,7 @@ export type Fetching = Pick<RenderingInput, 'revision' | 'credentialFor' | 'char
  * have it.
  */
 export function fetchingOf(
-  input: { application: Application; kept: readonly unknown[]; lookNow: string | undefined },
+  input: { application: Application; kept: readonly unknown[]; requestedAt: number | undefined },
   { repository }: Origin,
   { revision, version }: Newest,
   contents: Map<string, ReferencedContent>,

@@ -99,8 +99,8 @@ export class WantedCandidates {
   readonly #cluster: ClusterInputs;
   readonly #rendering: Rendering;
   readonly #bases: RemoteBases;
-  /** By the names of targets the request for which what failed was last tried again. */
-  readonly #tried = new Map<string, string>();
+  /** By the names of targets the last request to look now, and when it was seen, on the clock of performance.now(). */
+  readonly #requests = new Map<string, { lookNow: string; at: number }>();
 
   constructor(options: WantedOptions) {
     this.#options = options;
@@ -124,7 +124,7 @@ export class WantedCandidates {
     this.#origins.stopPolling();
     this.#rendering.clear();
     this.#bases.clear();
-    this.#tried.clear();
+    this.#requests.clear();
   }
 
   /** Has others see what the Application's repository told last. Rejects with the signal's reason. */
@@ -135,7 +135,7 @@ export class WantedCandidates {
   /** The target with that name is there no more, though its Application is. */
   forgetTarget(name: string): void {
     this.#failures.forget(name);
-    this.#tried.delete(name);
+    this.#requests.delete(name);
     this.#origins.followers.forgetTarget(name);
     this.#cluster.forgetTarget(name);
     this.#bases.forgetTarget(name);
@@ -148,7 +148,8 @@ export class WantedCandidates {
     this.#rendering.forget(key);
     this.#bases.forget(key);
     this.#cluster.forget(key);
-    for (const target of this.#tried.keys()) if (applicationOf(target) === key) this.#tried.delete(target);
+    for (const target of this.#requests.keys())
+      if (applicationOf(target) === key) this.#requests.delete(target);
     this.#options.secrecy.forget(key);
   }
 
@@ -167,7 +168,7 @@ export class WantedCandidates {
     // Before Git is asked: what runs is looked after also when Git does not answer, and may tell of errors.
     this.#options.secrecy.learn(input.key, secretTexts(input.application, contents));
     const origin = this.#origins.follow(input, contents);
-    this.#tryAgain(input);
+    const requestedAt = this.#tryAgain(input);
     const resolved = await this.#origins.resolve(input, origin, input.lookNow, signal);
     onResolved(resolved, () => askedFor(input.application, resolved.revision, contents));
     refuseTooLarge(input, resolved);
@@ -189,7 +190,7 @@ export class WantedCandidates {
     if (failed !== undefined) throw failed;
     try {
       const request = this.#request(input, values);
-      const asked = { ...input, ...fetchingOf(input, origin, resolved, contents) };
+      const asked = { ...input, ...fetchingOf({ ...input, requestedAt }, origin, resolved, contents) };
       const wanted = await this.#render(asked, origin, resolved, request, digest, signal);
       this.#failures.forget(input.target.name);
       return wanted;
@@ -203,11 +204,15 @@ export class WantedCandidates {
     }
   }
 
-  /** What failed is forgotten when a person asks, and stays so until it was tried. */
-  #tryAgain({ target: { name }, lookNow }: WantedInput): void {
-    if (lookNow === undefined || this.#tried.get(name) === lookNow) return;
-    this.#tried.set(name, lookNow);
+  /** What failed is forgotten when a person asks, and stays so until it was tried. Returns when that was seen first. */
+  #tryAgain({ target: { name }, lookNow }: WantedInput): number | undefined {
+    if (lookNow === undefined) return undefined;
+    const known = this.#requests.get(name);
+    if (known?.lookNow === lookNow) return known.at;
+    const at = performance.now();
+    this.#requests.set(name, { lookNow, at });
     this.#failures.forget(name);
+    return at;
   }
 
   /** Reads the Secrets that values come from, so that they are kept out of messages. */
