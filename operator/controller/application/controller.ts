@@ -31,6 +31,7 @@ import { ApplicationCache } from './application-cache.ts';
 import type { ControllerOptions } from './controller-options.ts';
 import { dueTarget, isToBegin } from './due-target.ts';
 import { exactValues } from './exact-values.ts';
+import { followedRepository } from './followed-repository.ts';
 import { ApplicationLooks } from './look.ts';
 import { forgetStatus, forgetUpdates } from './memory.ts';
 import { stateOf } from './metrics-state.ts';
@@ -112,10 +113,8 @@ export class ApplicationController {
       accountOf: (target) => this.#find(target)?.specified?.target.account,
       wishes: new Wishes({
         underWay: () => this.#underWay(),
-        repositoryOf: (target) => {
-          const url = this.#applications.get(applicationOf(target))?.application?.spec.source?.repoURL;
-          return url === undefined ? undefined : (options.nameOf(url) ?? url);
-        },
+        repositoryOf: (target) =>
+          followedRepository(this.#applications.get(applicationOf(target))?.application, options),
         othersSee: (owner, signal) => this.#parts.wanted.othersSee(applicationOf(owner), signal),
         onUnwanted: (owner) => this.#targets.look(owner),
       }),

@@ -4,14 +4,14 @@ import { sha256 } from '../../../manifest/digest.ts';
 import { wishesOf } from './moving.ts';
 import { MOST_WISHES, Wishes } from './wishes.ts';
 
-/** Targets `a`, `b` … that follow one repository, unless another one is named. */
-function newWishes(repositories: Record<string, string> = {}) {
+/** Targets `a`, `b` … that follow one repository, unless another one is named, or none. */
+function newWishes(repositories: Record<string, string | undefined> = {}) {
   const underWay = new Map<string, { since?: number }>();
   const unwanted: string[] = [];
   const wishes = new Wishes({
     underWay: () => [...underWay].map(([key, entry]) => ({ key, ...entry })),
     othersSee: async () => {},
-    repositoryOf: (key) => repositories[key] ?? 'shop',
+    repositoryOf: (key) => (key in repositories ? repositories[key] : 'shop'),
     onUnwanted: (owner) => unwanted.push(owner),
   });
   /** Whether what the Application deletes waits for others now; `end` lets them all tell. */
@@ -69,6 +69,13 @@ test('D5: pruning waits for those that have not told yet what they want, and for
   assert.equal(await waits('a/default'), true, 'for one that is being looked at');
   wishes.tell('b/default', new Set(['x']));
   assert.equal(await waits('a/default'), false, 'not for the rest of a look that told already');
+});
+
+test('D5: those of which nobody knows what they follow have nothing in common', async () => {
+  const { wishes, underWay, waits } = newWishes({ 'a/default': undefined, 'b/default': undefined });
+  wishes.noteLook('b/default');
+  underWay.set('b/default', {});
+  assert.equal(await waits('a/default'), false);
 });
 
 test('A8, A3: so many wishes of a namespace are remembered; more forget those of it that were told first, and no others', () => {

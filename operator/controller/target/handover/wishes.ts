@@ -3,7 +3,7 @@ import { applicationOf, namespaceOf } from '../../record/application-key.ts';
 export interface WishesOptions {
   /** The targets that are to be looked at, or are; `since` when a look that nothing interrupted began. */
   underWay(): Iterable<{ key: string; since?: number }>;
-  /** Which repository a target follows; undefined: there is no such target. */
+  /** Which repository a target follows; undefined: it is not known. Two of those have nothing in common. */
   repositoryOf(target: string): string | undefined;
   /** Has those look at Git who follow the owner's repository, but are told by themselves of what is new there. */
   othersSee(owner: string, signal: AbortSignal): Promise<void>;
@@ -103,8 +103,8 @@ export class Wishes {
       if (since !== undefined && toldAt !== undefined && toldAt >= since) continue;
       // One that does not get on holds up each pruning once, and not at every look.
       if (since !== undefined && now - since >= PATIENCE_MS) continue;
-      if ((isStarting && toldAt === undefined) || this.#options.repositoryOf(key) === repository)
-        awaited.add(key);
+      const isFollower = repository !== undefined && this.#options.repositoryOf(key) === repository;
+      if ((isStarting && toldAt === undefined) || isFollower) awaited.add(key);
     }
     if (awaited.size === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
