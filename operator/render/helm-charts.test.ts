@@ -120,6 +120,21 @@ describe('helmCharts of a kustomization', () => {
     assert.ok(rendered.objects.every(({ namespace }) => namespace === 'cache'));
   });
 
+  test('land so, too, where what is referred to refers to theirs, unless a namespace is set between', async () => {
+    const files = (between: string) => ({
+      ...at('db/charts/redis', redis),
+      'db/kustomization.yaml': 'helmCharts: [{name: redis, releaseName: web}]\n',
+      'base/kustomization.yaml': `resources: [../db]\n${between}`,
+      'one/kustomization.yaml': 'namespace: one\nnamePrefix: one-\nresources: [../base]\n',
+      'two/kustomization.yaml': 'namespace: two\nnamePrefix: two-\nresources: [../base]\n',
+      'web/kustomization.yaml': 'resources: [../one, ../two]\n',
+    });
+    const error = await failure(engine.render(files('')), 'KustomizationInvalid');
+    assert.match(error.message, /^db\/kustomization\.yaml .* set different namespaces/);
+    const rendered = await engine.render(files('namespace: data\n'));
+    assert.equal(data(rendered, 'one-web-redis').namespace, 'data');
+  });
+
   test('see the cluster, and what their entry says of it', async () => {
     const seen = async (entry: string) => {
       const { serves, kube } = data(await engine.render(local(entry)), 'web-redis');

@@ -247,10 +247,12 @@ func (r *repository) gather(dir, namespace string, seen map[string]bool) {
 		return
 	}
 	if seen[dir] {
-		if inherited, ok := r.inherited[dir]; ok && inherited != namespace {
-			r.inherited[dir] = severalNamespaces
+		inherited, inherits := r.inherited[dir]
+		if !inherits || inherited == namespace || inherited == severalNamespaces {
+			return
 		}
-		return
+		// What it refers to lands in as many as it does itself.
+		namespace = severalNamespaces
 	}
 	seen[dir] = true
 	for _, name := range kustomizationNames {
