@@ -94,6 +94,21 @@ test('what runs of the same chart is told, so that a version that vanished takes
   }
 });
 
+test('where the record has nothing of what runs, the status tells which version it is', async () => {
+  const { charts, watched } = following();
+  for (const [repoURL, expected] of [
+    ['https://charts.example.com', '1.5.0'],
+    ['https://other.example.com', undefined],
+  ] as const) {
+    const one = input('^1.0.0');
+    one.application.status = { source: { chart: { repoURL, name: 'web', version: '1.5.0', digest: '' } } };
+    const followed = charts.follow(one, NOTHING);
+    assert.ok(followed);
+    await charts.resolve(one, followed, undefined, never);
+    assert.equal(watched.runs.at(-1), expected);
+  }
+});
+
 test('errors name where the spec has the chart', async () => {
   const { charts, watched, subscribers } = following();
   const one = input('^1.0.0');

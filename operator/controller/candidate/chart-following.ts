@@ -201,13 +201,18 @@ export class ChartFollowing {
   }
 }
 
-/** The version that was accepted last: one that vanished from its repository takes nobody back. */
-function acceptedBy({ application, kept }: ChartFollower): string | undefined {
-  const { chart } = application.spec.helm ?? {};
-  const published = kept[0]?.published;
-  if (chart === undefined || published === undefined) return undefined;
-  const isSame = published.name === chart.name && published.repository === pinnedRepository(chart.repoURL);
-  return isSame ? published.version : undefined;
+/**
+ * The version that was accepted last: one that vanished from its repository takes nobody back. Where the record has
+ * none any more the status tells.
+ */
+function acceptedBy({ application: { spec, status }, kept: [newest] }: ChartFollower): string | undefined {
+  const { chart } = spec.helm ?? {};
+  if (chart === undefined) return undefined;
+  const of = (repository: string, { name, version }: Pick<Chart, 'name' | 'version'>) =>
+    name === chart.name && repository === pinnedRepository(chart.repoURL) ? version : undefined;
+  if (newest !== undefined) return newest.published && of(newest.published.repository, newest.published);
+  const told = status?.source?.chart;
+  return told && of(told.repoURL, told);
 }
 
 /** What status and record have room for. */
