@@ -96,6 +96,22 @@ describe('who signed a chart', () => {
     assert.equal((await verifying(t)('1.1.0')).fingerprint, mine.fingerprint);
   });
 
+  test('S9: is nobody where storage answers 403 for what it has not; a question for a credential is told as that', async (t) => {
+    await publish('1.3.0');
+    let status = 403;
+    published.intercept = ({ url = '' }, response) => {
+      if (!url.endsWith('1.3.0.tgz.prov')) return false;
+      response.writeHead(status).end();
+      return true;
+    };
+    await refused(verifying(t)('1.3.0'), 'ChartUnsigned', /^Chart redis 1\.3\.0 of https:.* is not signed/);
+    status = 401;
+    await assert.rejects(verifying(t)('1.3.0'), {
+      reason: 'AuthenticationFailed',
+      message: /answers 401 for the provenance file/,
+    });
+  });
+
   test('S9: is read no further than its limit', async (t) => {
     const verify = verifying(t, { limits: { provenanceBytes: 100 } });
     await assert.rejects(verify('1.0.0'), {

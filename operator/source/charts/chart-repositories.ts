@@ -335,6 +335,8 @@ export class ChartRepositories {
       what: `the provenance file of chart ${name} ${version} of ${wanted.repository}`,
       maxBytes: this.#limits.provenanceBytes,
       ...shownTo(url, repository, credential),
+      // Storage whose files may be read and not listed answers so where there is none; the archive was let out.
+      judges: [403],
       signal: this.#limited(),
     });
     return status === 200 ? body : undefined;

@@ -30,8 +30,8 @@ export interface FileRequest {
   authorization?: string | undefined;
   /** For the same origin only: the authorities that it is checked against, and who we are. */
   tls?: TlsCredential | undefined;
-  /** `Asker`: what the URL's own origin answers with 401 or 403 is returned, and not an error. */
-  judges?: 'Asker';
+  /** Which of these the asker judges: the URL's own origin's is returned then, and not an error. */
+  judges?: readonly (401 | 403)[];
   maxBytes: number;
   signal: AbortSignal;
 }
@@ -180,9 +180,8 @@ export class HttpsFiles {
     const header = (name: string) => [headers[name] ?? []].flat();
     if (status === 200) return { status, etag, header, body: this.#body(response, url, asked) };
     await this.#discard(response);
-    const isJudged = asked.judges === 'Asker' && url.origin === asked.url.origin;
-    if ([304, 404, 410].includes(status) || (isJudged && [401, 403].includes(status)))
-      return { status, etag, header, body: nothing() };
+    const judged: readonly number[] = url.origin === asked.url.origin ? (asked.judges ?? []) : [];
+    if ([304, 404, 410, ...judged].includes(status)) return { status, etag, header, body: nothing() };
     if (status === 401 || status === 403) throw notLetIn(status, url, asked, shown);
     throw new TowpathError(
       'Time',

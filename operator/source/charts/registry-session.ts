@@ -51,7 +51,7 @@ export class RegistrySession {
         ...asked,
         authorization: this.#authorization,
         tls: this.#credential,
-        judges: 'Asker',
+        judges: [401, 403],
       });
     let response = await send();
     // A token of before may have ended meanwhile.
@@ -90,7 +90,7 @@ export class RegistrySession {
       what: `a token for ${what}`,
       authorization: this.#authorizationFor(realm),
       tls: realm.origin === new URL(origin).origin ? this.#credential : undefined,
-      judges: 'Asker',
+      judges: [401, 403],
       maxBytes: TOKEN_BYTES,
       signal,
     });
