@@ -202,6 +202,27 @@ test('A4: a Git server out of reach is told beside what runs, which stays Ready'
   assert.match(status.conditions?.[0]?.message ?? '', /refuses connections/);
 });
 
+test('A14: a newer version that renders the same keeps the chart that was told of it, though an older one runs', () => {
+  const chart = (version: string) => ({
+    repository: 'https://charts.example.com',
+    name: 'web',
+    version,
+    digest: version.at(-1)?.repeat(64) ?? '',
+  });
+  const told = (published: string, before: Status) =>
+    settle(facts({ source: { revision: '6.7.1', ref: '', published: chart(published) } }), before).status;
+  const rendered = told('6.7.1', undefined);
+  assert.equal(rendered.source?.chart?.version, '6.7.1');
+  assert.deepEqual(told('6.7.0', rendered).source, rendered.source);
+  assert.equal(told('6.7.0', undefined).source?.chart, undefined);
+  const revision = `6.7.1@${REVISION}`;
+  const besideGit = settle(
+    facts({ source: { revision, ref: 'main', published: chart('6.7.1') } }),
+    undefined,
+  );
+  assert.equal(besideGit.status.source?.chart?.version, '6.7.1');
+});
+
 test('what is refused stands with its errors and their number, while what runs keeps its revision', () => {
   const before = settle(facts(), undefined).status;
   const { status, events } = settle(

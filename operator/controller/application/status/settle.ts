@@ -93,7 +93,7 @@ function settleSource(facts: Facts, previous: ApplicationStatus['source']): Appl
   const { revision, ref, commit, candidate, published } = facts.source;
   const same = previous?.revision === revision ? previous : undefined;
   const ofCommit = commit ?? same;
-  const chart = published === undefined ? same?.chart : chartOf(published);
+  const chart = published !== undefined && isOf(revision, published) ? chartOf(published) : same?.chart;
   return {
     revision,
     ...(chart === undefined ? {} : { chart }),
@@ -103,6 +103,11 @@ function settleSource(facts: Facts, previous: ApplicationStatus['source']): Appl
     ...(ofCommit?.author === undefined ? {} : { author: ofCommit.author }),
     ...(ofCommit?.committedAt === undefined ? {} : { committedAt: ofCommit.committedAt }),
   };
+}
+
+/** Manifests that a newer version comes to, too, stay those of the older one. */
+function isOf(revision: string, { version }: PublishedChart): boolean {
+  return revision === version || revision.startsWith(`${version}@`);
 }
 
 function chartOf({ repository, name, version, digest }: PublishedChart) {
