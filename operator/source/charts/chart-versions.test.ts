@@ -230,6 +230,21 @@ describe('the versions of charts', () => {
     assert.equal(indexes().length, before + 1);
   });
 
+  test('that nobody follows any more while they are looked up are told as that', async (t) => {
+    const versions = follow(t);
+    const stays = versions.watch('stays', chart('*', { name: 'web' }), HOUR, nobody);
+    await stays.resolve(never);
+    const held: (() => void)[] = [];
+    answering({ with: (response) => held.push(() => response.writeHead(304).end()) });
+    const leaves = versions.watch('leaves', chart('^1.0.0'), HOUR, nobody).resolve(never);
+    const left = assert.rejects(leaves, { name: 'TowpathError', reason: 'Stopping' });
+    await eventually(() => held.length === 1, { describe: 'it to be asked' });
+    versions.unwatch('leaves');
+    answering({ with: undefined });
+    held[0]?.();
+    await left;
+  });
+
   test('D14, S4: are asked for by each credential for itself, and no longer with one that was taken back', async (t) => {
     const versions = follow(t);
     const given: (string | undefined)[] = [];

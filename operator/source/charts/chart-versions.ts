@@ -1,4 +1,4 @@
-import type { TowpathError } from '../../api/errors.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import type { Credential } from '../credential.ts';
@@ -268,7 +268,9 @@ async function answered(place: FollowedPlace, range: FollowedRange, signal: Abor
 }
 
 function notBefore({ version, error, wanted }: FollowedRange, runs: string | undefined): string {
-  if (version === undefined) throw error;
+  // A range that was left while it was looked up has neither.
+  if (version === undefined)
+    throw error ?? new TowpathError('Time', 'Stopping', 'The chart is no longer followed.');
   const [there, running] = [parseVersion(version), runs === undefined ? undefined : parseVersion(runs)];
   if (runs === undefined || there === undefined || running === undefined) return version;
   const isBack = compareVersions(there, running) < 0;
