@@ -30,7 +30,24 @@ test('dependsOn with a version, in each environment by itself', async (t) => {
       JSON.stringify({ spec: { freezes } }),
     );
   const environments = [{ name: staging.name }, { name: prod.name }];
-  await stage.application('database', { source: { path: 'database' }, environments });
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'verified' },
+    spec: {
+      selector: { matchLabels: { tier: 'verified' } },
+      stages: [
+        { name: 'staging', environments: [staging.name] },
+        { name: 'prod', after: ['staging'], environments: [prod.name], verify: { for: '3s' } },
+      ],
+    },
+  });
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'database', labels: { tier: 'verified' } },
+    spec: { source: { repoURL: stage.repoURL, interval: '1s', path: 'database' }, environments },
+  });
   await stage.application('web', {
     source: { path: 'web' },
     environments,
@@ -63,5 +80,12 @@ test('dependsOn with a version, in each environment by itself', async (t) => {
     'staging to go on, and prod to say what it waits for',
   );
   await freeze(prod, []);
+  await stage.until(
+    'web',
+    ({ status }) =>
+      /verifies version 2\.0\.1 /.test(environmentOf(status, prod.name)?.blockedBy?.[0]?.message ?? ''),
+    'prod to say that the version is not sure to stay',
+  );
+  // That it has passed changes nothing that the status of the database says of its version or its health.
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
 });

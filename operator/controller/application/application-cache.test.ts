@@ -83,6 +83,8 @@ test('dependents are told when what they wait for becomes Ready, unreadable, or 
   applications.take(object('database', { source: 7 }, { ready: 'True' }));
   assert.equal(applications.get('shop/database')?.application, undefined);
   assert.deepEqual(woken.splice(0), ['shop/web']);
+  applications.tellDependents('shop/database');
+  assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.forget('shop/database');
   assert.deepEqual(woken.splice(0), ['shop/web']);
   applications.take(object('web'));

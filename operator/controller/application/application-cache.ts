@@ -163,6 +163,11 @@ export class ApplicationCache {
     }
   }
 
+  /** Has those looked at that name the Application in their spec.dependsOn. */
+  tellDependents(key: string): void {
+    for (const dependent of this.#dependents.get(key) ?? []) this.#options.onDependency(dependent);
+  }
+
   /** Takes in that an Application is gone; returns which targets it had. */
   forget(key: string): readonly TargetIdentity[] {
     const cached = this.#byKey.get(key);
@@ -192,7 +197,7 @@ export class ApplicationCache {
     this.#dropFormer(cached, known);
     for (const other of dependenciesOf(before)) removeFrom(this.#dependents, other, key);
     for (const name of environmentsOf(cached)) removeFrom(this.#byEnvironment, name, key);
-    if (readiness(before) !== readiness(application)) this.#tellDependents(key);
+    if (readiness(before) !== readiness(application)) this.tellDependents(key);
     // Whoever waits for it, over however many others, may be in a circle now, or out of one.
     if (!isDeepStrictEqual(dependenciesOf(before), dependenciesOf(application))) this.#tellAllDependents(key);
     for (const name of environmentsOf(known)) addTo(this.#byEnvironment, name, key);
@@ -247,10 +252,6 @@ export class ApplicationCache {
       }
     };
     tell(key);
-  }
-
-  #tellDependents(key: string): void {
-    for (const dependent of this.#dependents.get(key) ?? []) this.#options.onDependency(dependent);
   }
 }
 

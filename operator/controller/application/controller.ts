@@ -127,7 +127,11 @@ export class ApplicationController {
       specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
       onLeft: (target) => this.#targets.takeOver(target),
       onChecked: options.onChecked,
-      onVerified: options.onVerified,
+      onVerified: (application, verified) => {
+        options.onVerified(verified);
+        // Its status is none the other for that, and who wants that version waits for nothing else.
+        this.#applications.tellDependents(application);
+      },
       random: options.random,
     };
   }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
-import { type Deployment, newRecord } from '../record/record.ts';
+import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 import { dependenciesIn, versionOf } from './dependencies.ts';
 
@@ -33,13 +33,23 @@ function application(name: string, spec: object = {}): Application {
 test('a dependency whose new version is being verified, or failed at that, is not in its range yet', () => {
   const web = application('web', { dependsOn: [{ name: 'database', version: '>=2.0' }] });
   const target = { id: 'd', name: 'shop/database/prod', application: 'shop/database', environment: 'prod' };
-  const stateWith = (verify: object | undefined, chart = 'database-2.0.1') => {
+  const stateWith = (
+    verify: object | undefined,
+    chart = 'database-2.0.1',
+    former?: { chart?: string; digest?: string; rejected?: string },
+  ) => {
     const candidate = { id: 'sha256:a', digest: 'sha256:b', chart };
+    const before = { id: 'sha256:c', digest: 'sha256:d', chart: 'database-2.0.0', ...former };
     const deployment = { id: 2, candidate, outcome: 'Succeeded', ...(verify && { verify }) };
-    const record = { ...newRecord(target), deployment: deployment as unknown as Deployment };
+    const record: TargetRecord = {
+      ...newRecord(target),
+      deployment: deployment as unknown as Deployment,
+      ...(former && { succeeded: `${before.id} ${before.digest}` }),
+      ...(former?.rejected && { rejected: [{ digest: former.rejected, why: 'It failed.', at: '' }] }),
+    };
     const store: Pick<RecordStore, 'recordsOf' | 'candidatesOf'> = {
       recordsOf: () => [record],
-      candidatesOf: () => [],
+      candidatesOf: () => [candidate, before] as unknown as Candidate[],
     };
     const [its] = dependenciesIn('prod', web, { lookup: () => application('database'), store });
     return [its?.state, its?.version?.verify];
@@ -50,4 +60,15 @@ test('a dependency whose new version is being verified, or failed at that, is no
   assert.deepEqual(stateWith(rule), ['OtherVersion', 'UnderWay']);
   assert.deepEqual(stateWith({ ...rule, outcome: 'Failed' }), ['OtherVersion', 'Failed']);
   assert.deepEqual(stateWith(rule, 'database-1.9.0'), ['OtherVersion', undefined], 'it would not do anyway');
+  const waits = ['OtherVersion', 'UnderWay'];
+  const after = (former: { chart?: string; digest?: string; rejected?: string }) =>
+    stateWith(rule, 'database-2.0.1', former);
+  assert.deepEqual(after({}), ['Ready', undefined], 'going back leads to one that would do, too');
+  assert.deepEqual(after({ chart: 'database-1.9.0' }), waits);
+  assert.deepEqual(after({ rejected: 'sha256:d' }), waits, 'that was rejected since');
+  assert.deepEqual(after({ digest: 'sha256:b' }), waits, 'there is nothing else to go back to');
+  assert.deepEqual(stateWith({ ...rule, outcome: 'Failed' }, 'database-2.0.1', {}), [
+    'OtherVersion',
+    'Failed',
+  ]);
 });

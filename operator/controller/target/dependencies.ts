@@ -1,8 +1,10 @@
 import { TowpathError } from '../../api/errors.ts';
 import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { Dependency, VersionThere } from '../../promote/gate.ts';
+import { rejectionOf } from '../../promote/rejection.ts';
 import { parseRange, parseVersion } from '../../source/semver.ts';
-import { candidateKey, type Deployment } from '../record/record.ts';
+import { passedBefore } from '../record/passed-before.ts';
+import { type Candidate, candidateKey, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
 
 /** Reads an Application by namespace and name; undefined where there is none. */
@@ -52,27 +54,38 @@ function versionIn(
   const { deployment, pending, waiting = [] } = record ?? {};
   const runs = deployment?.outcome === 'Succeeded' ? versionOf(deployment.candidate.chart) : undefined;
   const waitingKeys = new Set([pending, ...waiting].flatMap((one) => one ?? []).map(candidateKey));
+  const kept = () => store.candidatesOf({ application, environment });
   const waits =
     waitingKeys.size === 0
       ? undefined
-      : store
-          .candidatesOf({ application, environment })
+      : kept()
           .filter((one) => waitingKeys.has(candidateKey(one)))
           .map(({ chart }) => versionOf(chart))
           .find((version) => isInRange(version, wanted));
   return {
     wanted,
     runs,
-    ...(isInRange(runs, wanted) ? unverified(deployment) : {}),
+    ...(record !== undefined && isInRange(runs, wanted) ? unverified(record, wanted, kept) : {}),
     ...(waits === undefined ? {} : { waits }),
   };
 }
 
-/** What is gone back from when it fails does not run yet, as far as others depend on it. */
-function unverified(deployment: Deployment | undefined): Pick<VersionThere, 'verify'> {
-  const { verify } = deployment ?? {};
+/**
+ * What is gone back from when it fails does not run yet, as far as others depend on it; unless what passed before it would
+ * do as well.
+ */
+function unverified(
+  record: TargetRecord,
+  wanted: string,
+  kept: () => readonly Candidate[],
+): Pick<VersionThere, 'verify'> {
+  const { verify } = record.deployment ?? {};
   if (verify === undefined || verify.outcome === 'Passed') return {};
-  return { verify: verify.outcome ?? 'UnderWay' };
+  if (verify.outcome !== undefined) return { verify: verify.outcome };
+  const former = passedBefore(record, kept());
+  const isRejected =
+    former !== undefined && rejectionOf(record.rejected, former.digest, former.id) !== undefined;
+  return !isRejected && isInRange(versionOf(former?.chart), wanted) ? {} : { verify: 'UnderWay' };
 }
 
 /** A chart's name and version are told together; longer ones are none. */

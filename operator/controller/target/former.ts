@@ -2,6 +2,7 @@ import { environmentOf } from '../../api/v1alpha1/application.ts';
 import { shownDigest } from '../../manifest/digest.ts';
 import type { Command } from '../../promote/command.ts';
 import { type Rejection, rejectionOf } from '../../promote/rejection.ts';
+import { passedBefore } from '../record/passed-before.ts';
 import { type Candidate, candidateKey, type Manifests, type TargetRecord } from '../record/record.ts';
 import type { Run } from './run.ts';
 
@@ -16,10 +17,8 @@ export async function lastGood(
   { context, target }: Run,
   rejected: readonly Rejection[] | undefined,
 ): Promise<Former | string> {
-  const { record, store } = context;
-  const { succeeded, deployment } = record;
-  const candidate = store.candidatesOf(target).find((one) => candidateKey(one) === succeeded);
-  if (candidate === undefined || candidate.digest === deployment?.candidate.digest)
+  const candidate = passedBefore(context.record, context.store.candidatesOf(target));
+  if (candidate === undefined)
     return 'Nothing passed there before it, so that there is nothing to go back to.';
   if (rejectionOf(rejected, candidate.digest, candidate.id) !== undefined)
     return `What passed there before it, manifests ${shownDigest(candidate.digest)}, was rejected since.`;

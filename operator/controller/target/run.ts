@@ -65,8 +65,8 @@ export interface Parts {
   random(): number;
   /** Told of each run of a check that ended. */
   onChecked(outcome: CheckOutcome): void;
-  /** Told of what entered and was verified, whatever becomes of it then. */
-  onVerified(verified: Verified): void;
+  /** Told of what entered and was verified, whatever becomes of it then, once the record of it is written. */
+  onVerified(application: string, verified: Verified): void;
 }
 
 /** What a person asks for is done at once. */

@@ -28,6 +28,8 @@ interface LookOptions {
   lookedAfter?: object;
   /** Minutes at which somebody wrote to its objects. */
   written?: readonly number[];
+  save?: () => Promise<void>;
+  onVerified?: (application: string, verified: Verified) => void;
 }
 
 /** So many minutes the cluster's clock is ahead of the one at home. */
@@ -49,9 +51,16 @@ function newTarget() {
   const look = async (
     minute: number,
     governance: Governance,
-    { ledUntil, lookedAfter = CONFIRMED, written = [] }: LookOptions = {},
+    {
+      ledUntil,
+      lookedAfter = CONFIRMED,
+      written = [],
+      save: write = async () => undefined,
+      onVerified,
+    }: LookOptions = {},
   ) => {
     const save = async () => {
+      await write();
       its.writes += 1;
     };
     const { signal } = new AbortController();
@@ -68,10 +77,11 @@ function newTarget() {
       parts: {
         evidence: { knows: () => ledUntil === undefined },
         ledUntil: () => (ledUntil === undefined ? undefined : at(ledUntil)),
+        onVerified,
       },
-      target: { governance, settings: { timeoutMs: 5 * MINUTE } },
+      target: { application: 'shop/web', governance, settings: { timeoutMs: 5 * MINUTE } },
     } as unknown as Run;
-    const state = { soaks: true, deployment: deployment as unknown as Deployment };
+    const state = { soaks: true, deployment: record.deployment };
     await noteHealth(run, { ...state, found: { sight: 'Seen', lookedAfter } } as unknown as TargetState);
   };
   return { its, look };
@@ -142,7 +152,7 @@ test('A20: what failed before it could be verified is counted as no verification
       },
       parts: {
         evidence: { knows: () => true },
-        onVerified: (one: Verified) => verified.push(`${outcome}: ${one.outcome}, ${one.onFailure}`),
+        onVerified: (_: string, one: Verified) => verified.push(`${outcome}: ${one.outcome}, ${one.onFailure}`),
       },
       target: { governance: ASKED, settings: { timeoutMs: 5 * MINUTE } },
     } as unknown as Run;
@@ -151,4 +161,21 @@ test('A20: what failed before it could be verified is counted as no verification
     assert.equal(record.deployment?.verify?.outcome, outcome === 'Failed' ? 'Failed' : 'Passed');
   }
   assert.deepEqual(verified, ['Succeeded: Passed, Keep']);
+});
+
+test('D12: that what entered has passed is told once its record is written, and not where that fails', async () => {
+  const verified = async (save: () => Promise<void>) => {
+    const { its, look } = newTarget();
+    const { deployment } = its.record;
+    assert.ok(deployment !== undefined);
+    const verify = { forMs: MINUTE, onFailure: 'Rollback', ms: 0, since: at(0).toISOString() } as const;
+    its.record.deployment = { ...deployment, verify };
+    const told: unknown[] = [];
+    const onVerified = (application: string, { outcome }: Verified) =>
+      told.push([application, outcome, its.record.deployment?.verify?.outcome, its.writes]);
+    await look(2, ASKED, { save, onVerified }).catch(() => undefined);
+    return told;
+  };
+  assert.deepEqual(await verified(async () => undefined), [['shop/web', 'Passed', 'Passed', 1]]);
+  assert.deepEqual(await verified(() => Promise.reject(new Error('away'))), []);
 });

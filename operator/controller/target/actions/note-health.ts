@@ -38,7 +38,7 @@ export async function noteHealth(run: Run, state: TargetState): Promise<Outcome>
   // What failed on its way was never verified: that is one more deployment that failed.
   const isVerified = isDecided && before.deployment?.outcome !== 'Failed';
   if (isVerified && outcome !== undefined && onFailure !== undefined)
-    parts.onVerified({ outcome, onFailure });
+    parts.onVerified(target.application, { outcome, onFailure });
   return { type: 'HealthNoted' };
 }
 
