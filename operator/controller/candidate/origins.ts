@@ -89,14 +89,20 @@ export class Origins {
     return origin;
   }
 
-  /** As the last polls told; for a request as the servers tell since it was seen. */
+  /**
+   * As the last polls told; for a request as the servers tell since it was seen.
+   *
+   * @param onCommit what Git has, also where nobody says then which version the chart has
+   */
   async resolve(
-    input: Followed & ChartFollower,
+    input: Followed & ChartFollower & { readonly lookNow: string | undefined },
     { repository, chart }: Origin,
-    request: string | undefined,
+    { onCommit }: { onCommit(commit: string): void },
     signal: AbortSignal,
   ): Promise<Newest> {
+    const { lookNow: request } = input;
     const commit = repository && (await this.#git.resolve(input, repository, request, signal));
+    if (commit !== undefined) onCommit(commit.commit);
     const version = chart && (await this.#charts.resolve(input, chart, request, signal));
     return {
       revision: revisionOf({

@@ -62,6 +62,14 @@ export interface Wanted {
   warnings?: readonly string[];
 }
 
+/** Is told what is found out before it is known what is wanted, which may never be. */
+export interface Heard {
+  /** Of Git, where it is not known yet which version the chart has. */
+  onCommit(commit: string): void;
+  /** `asked`: what the Application asks for at that, the same in all environments that follow the same ref. */
+  onResolved(resolved: Newest, asked: () => string): void;
+}
+
 /** Which candidate a revision comes to: by its id, or by the manifests that it has where it runs. */
 export interface Settled {
   revision?: string | undefined;
@@ -153,15 +161,8 @@ export class WantedCandidates {
     this.#options.secrecy.forget(key);
   }
 
-  /**
-   * Throws TowpathError, or Quarantine for what does not render; `onResolved` is told before which revision it is, and
-   * what the Application asks for, the same in all environments that follow the same ref.
-   */
-  async find(
-    input: WantedInput,
-    onResolved: (resolved: Newest, asked: () => string) => void,
-    signal: AbortSignal,
-  ): Promise<Wanted> {
+  /** Throws TowpathError, or Quarantine for what does not render. */
+  async find(input: WantedInput, heard: Heard, signal: AbortSignal): Promise<Wanted> {
     const contents = await this.#options.references.read(input.key, referencesOf(input.application), signal);
     // Of an Application that went meanwhile nothing is followed, nor remembered.
     signal.throwIfAborted();
@@ -169,8 +170,8 @@ export class WantedCandidates {
     this.#options.secrecy.learn(input.key, secretTexts(input.application, contents));
     const origin = this.#origins.follow(input, contents);
     const requestedAt = this.#tryAgain(input);
-    const resolved = await this.#origins.resolve(input, origin, input.lookNow, signal);
-    onResolved(resolved, () => askedFor(input.application, resolved.revision, contents));
+    const resolved = await this.#origins.resolve(input, origin, heard, signal);
+    heard.onResolved(resolved, () => askedFor(input.application, resolved.revision, contents));
     refuseTooLarge(input, resolved);
     const { overlay } = input.target;
     const values = resolvedValues(input.application, overlay, input.values, contents);
@@ -197,7 +198,7 @@ export class WantedCandidates {
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof Quarantine && (await this.#origins.isOutdated(input, origin, resolved, signal))) {
-        return this.find(input, onResolved, signal);
+        return this.find(input, heard, signal);
       }
       if (error instanceof Quarantine) throw this.#failures.add(input.target.name, inputs, error, input.now);
       throw error;

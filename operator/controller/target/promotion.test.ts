@@ -356,12 +356,12 @@ function enteredWithout(
     pending = { generation: 3 },
     mode = 'Automatic',
     kept = [],
-    resolved,
+    known,
   }: {
     pending?: { generation?: number };
     mode?: string;
     kept?: readonly BlockedBy[];
-    resolved?: string;
+    known?: string;
   } = {},
 ) {
   const accepted = { ...candidateIn('only'), revision: 'c1' };
@@ -373,7 +373,8 @@ function enteredWithout(
     application: { metadata: { name: 'web', generation: 3 } },
     target: { ...identityOf('only'), governance: { is: 'Free' }, gates: {}, settings: { ...SETTINGS, mode } },
     context: { record, now: () => NOW, store: { candidatesOf } },
-    underWay: resolved === undefined ? {} : { resolved: { revision: resolved, ref: 'refs/heads/main' } },
+    underWay: {},
+    session: { wasRefused: false, ...(known === undefined ? {} : { known: { commit: known } }) },
   } as unknown as Run;
   const found: Findings = { sight: 'Seen', obstacle: { at: 'Resolving', error, isAnswer: false } };
   const { choice, blockedBy, mayEnterAt } = promotionOf(run, found, () => kept);
@@ -384,7 +385,7 @@ test('A4: what was accepted, and is let in now, enters where nothing comes befor
   const away = new TowpathError('Time', 'SourceUnreachable', 'The Git server does not answer.');
   const enters = digestIn('only');
   assert.deepEqual(enteredWithout(away), { enters, why: [], mayEnterAt: undefined });
-  assert.equal(enteredWithout(away, { resolved: 'c1' }).enters, enters, 'it is the newest');
+  assert.equal(enteredWithout(away, { known: 'c1' }).enters, enters, 'it is the newest');
   const frozen: BlockedBy = {
     reason: 'Frozen',
     message: 'It is frozen.',
@@ -401,7 +402,7 @@ test('A4: what was accepted, and is let in now, enters where nothing comes befor
     ['its source was edited, and is wrong', enteredWithout(new TowpathError('Person', 'RefNotFound', 'No.'))],
     ['it was accepted for another spec', enteredWithout(away, { pending: { generation: 2 } })],
     ['nobody knows for which', enteredWithout(away, { pending: {} })],
-    ['another commit is the newest', enteredWithout(away, { resolved: 'c2' })],
+    ['another commit is the newest', enteredWithout(away, { known: 'c2' })],
     ['nobody asks for it (mode Manual)', enteredWithout(away, { mode: 'Manual' })],
   ];
   for (const [why, its] of not) assert.equal(its.enters, undefined, why);

@@ -1,4 +1,3 @@
-import { TowpathError } from '../../api/errors.ts';
 import type { HealthState } from '../../api/v1alpha1/application.ts';
 import {
   blockedByFor,
@@ -12,14 +11,10 @@ import type { BlockedBy } from '../../promote/gate.ts';
 import { healthyMs } from '../../promote/soak.ts';
 import { standingOf } from '../../promote/staying.ts';
 import { verifyEndsAt } from '../../promote/verify.ts';
-import {
-  type Candidate as Accepted,
-  candidateKey,
-  type TargetRecord,
-  type Waiting,
-} from '../record/record.ts';
+import { candidateKey, type TargetRecord, type Waiting } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 import { cameTo, hasPassed } from '../record/waiting.ts';
+import { acceptedIn } from './accepted.ts';
 import { awaitFirst, awaitFresh, checksFor, staysOnWhatIsChecked, unmetToVerify } from './checks/gates.ts';
 import { promotedIn } from './commanded.ts';
 import type { Promoted } from './commands-view.ts';
@@ -186,24 +181,6 @@ function onlyOf(run: Run, found: Findings, outerGates: OuterGates): Judged {
   const choice = mayEnter ? { ...accepted, asked: '' } : undefined;
   const mayEnterAt = earliest(...blockedBy.map(({ clearsAt }) => clearsAt));
   return withPromoted({ parked, blockedBy, choice, mayEnterAt }, promoted, undefined);
-}
-
-/**
- * What was accepted and waits, where its Git server does not say what it has now: as far as anybody knows, and for the same
- * spec, that is still the newest (A4).
- */
-function acceptedIn(
-  { application, target, context: { record, store }, underWay: { resolved } }: Run,
-  { wanted, obstacle }: Findings,
-): Accepted | undefined {
-  const { pending } = record;
-  if (pending === undefined || wanted !== undefined || obstacle?.at !== 'Resolving') return undefined;
-  const { error } = obstacle;
-  if (!(error instanceof TowpathError) || error.remedy !== 'Time') return undefined;
-  if (pending.generation !== application.metadata.generation) return undefined;
-  const key = candidateKey(pending);
-  const accepted = store.candidatesOf(target).find((one) => candidateKey(one) === key);
-  return resolved === undefined || resolved.revision === accepted?.revision ? accepted : undefined;
 }
 
 /** Also where that is on its way, or failed: it has entered. */

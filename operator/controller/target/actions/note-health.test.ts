@@ -152,7 +152,8 @@ test('A20: what failed before it could be verified is counted as no verification
       },
       parts: {
         evidence: { knows: () => true },
-        onVerified: (_: string, one: Verified) => verified.push(`${outcome}: ${one.outcome}, ${one.onFailure}`),
+        onVerified: (_: string, one: Verified) =>
+          verified.push(`${outcome}: ${one.outcome}, ${one.onFailure}`),
       },
       target: { governance: ASKED, settings: { timeoutMs: 5 * MINUTE } },
     } as unknown as Run;

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { TowpathError } from '../../../api/errors.ts';
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
+import { partsOf } from '../../../api/v1alpha1/revision.ts';
 import { isAlreadyExists, isConflict } from '../../../kube/errors.ts';
 import { Quarantine } from '../../candidate/quarantine.ts';
 import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
@@ -23,6 +24,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
   try {
     if (isSeen) checkCycle(application, parts.lookup);
     wanted = await find(run, state);
+    run.session.known = { ...run.session.known, candidate: candidateKey(wanted.candidate) };
     if (isSeen) await notePinned(run, wanted);
     const toldWishes = isSeen ? { toldWishes: await tellWishes(run, state, wanted) } : {};
     if (isSeen) {
@@ -36,6 +38,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
     context.signal.throwIfAborted();
     // What is known is outdated, and nothing is to be done by it.
     if (isSeen && (isConflict(failure) || isAlreadyExists(failure))) throw failure;
+    if (failure instanceof Quarantine) run.session.known = { ...run.session.known, isRefused: true };
     const isAnswer = isAnswered(run, failure);
     const error = run.request.open === undefined || isAnswer ? failure : withRequest(failure);
     return { type: 'Unresolved', error, isAnswer, ...(wanted === undefined ? {} : { wanted }) };
@@ -43,7 +46,7 @@ export async function resolve(run: Run, state: TargetState): Promise<Outcome> {
 }
 
 function find(run: Run, { memory }: TargetState): Promise<Wanted> {
-  const { application, target, values, context, parts, request, underWay, isOneOfSeveral } = run;
+  const { application, target, values, context, parts, request, underWay, isOneOfSeveral, session } = run;
   const pinned = context.store.pinnedFor(target.application);
   return parts.wanted.find(
     {
@@ -59,10 +62,16 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       lookNow: questionOf(request),
       now: context.now(),
     },
-    (resolved, asked) => {
-      underWay.resolved = resolved;
-      // Who has no others to compare it with spares the digest.
-      if (isOneOfSeveral || target.governance.is === 'InStage') underWay.asked = asked();
+    {
+      onCommit: (commit) => {
+        if (session.known?.commit !== commit) session.known = { commit };
+      },
+      onResolved: (resolved, asked) => {
+        underWay.resolved = resolved;
+        // Who has no others to compare it with spares the digest.
+        if (isOneOfSeveral || target.governance.is === 'InStage') underWay.asked = asked();
+        session.known = { ...partsOf(resolved.revision), asked: underWay.asked };
+      },
     },
     context.signal,
   );
