@@ -62,7 +62,7 @@ function environment(before: Before) {
     approvals: { isUnmarked: () => false, markUsed: () => {} },
     evidence: { release: () => {} },
   };
-  const application = { metadata: { name: 'web', generation: 3 } };
+  const application = { metadata: { name: 'web', generation: 3 }, spec: {} };
   const target = { environment: 'prod', governance: { is: 'Free' }, settings: { timeoutMs: 300_000 } };
   const run = {
     context,
