@@ -85,15 +85,21 @@ export function promotionOf(run: Run, found: Findings, outerGates: OuterGates): 
   );
 }
 
+/** What environments stay on while it soaks, by the names of their targets: each is judged once, whoever asks. */
+type KnownStays = Map<string, readonly BlockedBy[]>;
+
 /** What keeps something newer out while what runs is to be promoted; a person's Promote ends it. */
 function keptOutOf(
   run: Run,
   found: Findings,
   outerGates: OuterGates,
+  known: KnownStays = new Map(),
 ): (digest: string | undefined) => readonly BlockedBy[] {
-  let stays: readonly BlockedBy[] | undefined;
+  const { name } = run.target;
   const staysOn = () => {
-    stays ??= staysOnWhatSoaks(run, found, (of) => keptOutAfter(run, of, outerGates));
+    const stays =
+      known.get(name) ?? staysOnWhatSoaks(run, found, (of) => keptOutAfter(run, of, outerGates, known));
+    known.set(name, stays);
     return stays;
   };
   const { digest: runs } = run.context.record.deployment?.candidate ?? {};
@@ -107,10 +113,15 @@ function keptOutOf(
  * What keeps what soaks here out of another environment, but for this one, and when the last of its gates opened, where that
  * was a moment ago. Undefined: this environment is not asked for it.
  */
-function keptOutAfter(run: Run, of: Run, outerGates: OuterGates): (one: Waiting) => KeptOut | undefined {
+function keptOutAfter(
+  run: Run,
+  of: Run,
+  outerGates: OuterGates,
+  known: KnownStays,
+): (one: Waiting) => KeptOut | undefined {
   const { environment } = run.target;
   // It may stay on something itself, for those that come after it.
-  const stays = keptOutOf(of, {}, outerGates);
+  const stays = keptOutOf(of, {}, outerGates, known);
   return (one) => {
     const evidence = evidenceFor(of, one.asked);
     if (evidence.every((its) => its.environment !== environment)) return undefined;
@@ -126,6 +137,8 @@ function keptOutAfter(run: Run, of: Run, outerGates: OuterGates): (one: Waiting)
       gates: [...outerGates(one.digest, of), ...stays(one.digest)],
       isThere: isThere(of, one.digest),
     });
+    // What opens later is the last of them.
+    if (blockedBy.some(({ clearsAt }) => clearsAt !== undefined)) return { blockedBy };
     return { blockedBy, ...openedLately(run, of, one, outerGates) };
   };
 }
