@@ -2,16 +2,31 @@ import { gzipSync } from 'node:zlib';
 
 const BLOCK = 512;
 
-/** Files as `helm package` packs them: a tar archive (ustar), compressed. Paths have up to 100 bytes. */
-export function archiveOf(files: Readonly<Record<string, string>>): Buffer {
-  const entries = Object.entries(files).flatMap(([path, text]) => {
-    const content = Buffer.from(text);
-    return [headOf(path, content.length), content, Buffer.alloc(-content.length & (BLOCK - 1))];
+export interface ArchiveEntry {
+  /** Up to 100 bytes. */
+  path: string;
+  content?: string | Uint8Array;
+  /** As tar has it: a file, which is the default, a hard link, a symlink, a device. */
+  type?: '0' | '1' | '2' | '3';
+  /** What a link is to. */
+  to?: string;
+}
+
+/** Files as `helm package` packs them: a tar archive (ustar), compressed. */
+export function archiveOf(files: Readonly<Record<string, string | Uint8Array>>): Buffer {
+  return archiveOfEntries(Object.entries(files).map(([path, content]) => ({ path, content })));
+}
+
+/** The same with what `helm package` puts into none. */
+export function archiveOfEntries(all: readonly ArchiveEntry[]): Buffer {
+  const entries = all.flatMap((entry) => {
+    const content = Buffer.from(entry.content ?? '');
+    return [headOf(entry, content.length), content, Buffer.alloc(-content.length & (BLOCK - 1))];
   });
   return gzipSync(Buffer.concat([...entries, Buffer.alloc(2 * BLOCK)]));
 }
 
-function headOf(path: string, size: number): Buffer {
+function headOf({ path, type = '0', to = '' }: ArchiveEntry, size: number): Buffer {
   const head = Buffer.alloc(BLOCK);
   const octal = (value: number, digits: number) => value.toString(8).padStart(digits, '0');
   const fields: [at: number, text: string][] = [
@@ -23,7 +38,8 @@ function headOf(path: string, size: number): Buffer {
     [136, octal(0, 11)],
     // The sum counts itself as spaces.
     [148, ' '.repeat(8)],
-    [156, '0'],
+    [156, type],
+    [157, to],
     [257, 'ustar\x0000'],
   ];
   for (const [at, text] of fields) head.write(text, at);

@@ -118,12 +118,16 @@ func (t *tree) loadAnew() (*chart.Chart, error) {
 // chartFiles are those that Helm reads of the chart: of an archive all, since .helmignore had its say when it was packed.
 func (t *tree) chartFiles() ([]*bufferedFile, error) {
 	if !t.packed {
-		return notIgnored(t.files)
+		files, err := notIgnored(t.files)
+		if err != nil {
+			return nil, err
+		}
+		return files, refuseArchives(files)
 	}
 	if len(t.files) != 1 {
 		return nil, fmt.Errorf("an archive of %d files", len(t.files))
 	}
-	return archive.LoadArchiveFiles(bytes.NewReader(t.files[0].Data))
+	return unpack(t.files[0].Data)
 }
 
 // repetitionsIn tells of the keys that stand twice in what else is read of a chart before it renders, and in all of its

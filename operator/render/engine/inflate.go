@@ -16,7 +16,6 @@ import (
 
 	"github.com/Masterminds/semver/v3"
 	"github.com/Masterminds/sprig/v3"
-	"helm.sh/helm/v4/pkg/chart/loader/archive"
 	chart "helm.sh/helm/v4/pkg/chart/v2"
 	"sigs.k8s.io/kustomize/api/konfig"
 	"sigs.k8s.io/kustomize/api/resource"
@@ -242,7 +241,7 @@ func (r *repository) chartTree(asm *assembly, c *inflation) (*tree, string, erro
 	if failed := r.failed(); failed != nil || len(blobs) != 1 {
 		return nil, "", cmp.Or[error](failed, r.invalid(c.name, "The archive of the chart %s cannot be read.", c.Name))
 	}
-	files, err := archive.LoadArchiveFiles(bytes.NewReader(blobs[0]))
+	files, err := unpack(blobs[0])
 	if err != nil {
 		return nil, "", chartFailure(name, err, false)
 	}
