@@ -308,7 +308,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
       },
       git: {
         description:
-          'Git servers, and the Helm repositories and OCI registries that charts depend on, with the hosts that give tokens for these.',
+          'Git servers, and the Helm repositories and OCI registries that charts, and what they depend on, come from, with the hosts that give tokens for these.',
         values: {
           ports: ports('Their ports.', [22, 443]),
           cidrs: cidrs(
