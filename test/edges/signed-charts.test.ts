@@ -36,12 +36,15 @@ test('S9: a chart is deployed where a key of the keyring signed it, and what run
       data: { keyring: Buffer.concat(keys.map((key) => key.public)).toString('base64') },
     });
 
+  const verify = { secretRef: { name: 'keys' } };
+  const chart = { repoURL: published.url, name: 'podinfo' };
+
   await t.test(
     'with a keyring that is not there yet nothing is deployed, and with it what it signed',
     async () => {
-      const verify = { secretRef: { name: 'keys' } };
-      const chart = { repoURL: published.url, name: 'podinfo', version: '^1.0.0', interval: '1s', verify };
-      await stage.application('web', { helm: { chart } });
+      await stage.application('web', {
+        helm: { chart: { ...chart, version: '^1.0.0', interval: '1s', verify } },
+      });
       const told = await untilTold('SecretMissing');
       assert.match(
         conditionOf(told, 'Reconciling')?.message ?? '',
@@ -82,6 +85,25 @@ test('S9: a chart is deployed where a key of the keyring signed it, and what run
       await untilTold('ChartSignatureInvalid');
       await published.publish(podinfo('1.4.0'), mine);
       await untilText('1.4.0');
+    },
+  );
+
+  await t.test(
+    'what ran before is judged as it enters once more: by whom it was signed, and whether at all',
+    async () => {
+      await stage.untilReadyAt('web', '1.4.0');
+      await stage.application('web', { helm: { chart: { ...chart, version: '1.2.0', verify } } });
+      await untilTold('ChartSignatureInvalid');
+      await stage.application('web', { helm: { chart: { ...chart, version: '1.1.0' } } });
+      await untilText('1.1.0');
+      await stage.application('web', { helm: { chart: { ...chart, version: '1.1.0', verify } } });
+      await stage.kubectl('patch', 'configmap', 'web', '-p', '{"data":{"text":"drift"}}');
+      await untilText('1.1.0');
+      await stage.application('web', { helm: { chart: { ...chart, version: '1.4.0', verify } } });
+      await stage.untilReadyAt('web', '1.4.0');
+      await stage.application('web', { helm: { chart: { ...chart, version: '1.1.0', verify } } });
+      await untilTold('ChartUnsigned');
+      assert.equal(await textOf(), '1.4.0');
     },
   );
 });

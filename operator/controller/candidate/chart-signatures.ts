@@ -109,6 +109,11 @@ function unsigned({ repository, archive: { name, version } }: ArchiveToVerify): 
   );
 }
 
+/** By which a record knows the keyring that let something in. */
+export function keyringDigest(keyring: Uint8Array): string {
+  return sha256(Buffer.from(keyring).toString('base64'));
+}
+
 /**
  * The public keys of those who may sign the chart of spec.helm.chart; undefined where it need not be signed.
  *

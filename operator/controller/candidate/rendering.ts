@@ -23,7 +23,7 @@ import {
   rangesOf,
   rangeWarnings,
 } from './chart-dependencies.ts';
-import { ChartSignatures, type ProvenanceFetcher } from './chart-signatures.ts';
+import { ChartSignatures, keyringDigest, type ProvenanceFetcher } from './chart-signatures.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
 
@@ -63,6 +63,8 @@ export type RenderedCandidate = Rendered & {
   /** What was fetched. */
   charts?: readonly ChartPin[];
   published?: PublishedChart;
+  /** Of the keyring that has the key of who signed it. */
+  verified?: string;
 };
 
 /** Renders commits, with the charts that they lack. */
@@ -155,7 +157,8 @@ export class Rendering {
     try {
       const rendered = await renderer.render(tree, { ...request, chart }, signal);
       refuseOther(reference, rendered.chart);
-      return { ...rendered, charts: fetched.pins, published };
+      const verified = keyring === undefined ? {} : { verified: keyringDigest(keyring) };
+      return { ...rendered, charts: fetched.pins, published, ...verified };
     } catch (error) {
       throw refused(input, error);
     }

@@ -13,10 +13,17 @@ import type { Sources } from '../../source/sources.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { BasePin } from '../record/base-pins.ts';
 import type { ChartPin } from '../record/chart-pins.ts';
-import { type Candidate, candidateId, type Manifests, manifestsDigest, movedTo } from '../record/record.ts';
+import {
+  type Candidate,
+  candidateId,
+  candidateKey,
+  type Manifests,
+  manifestsDigest,
+  movedTo,
+} from '../record/record.ts';
 import type { PlacedTarget, Target } from '../record/target.ts';
 import type { ChartWatcher } from './chart-following.ts';
-import { keyringOf } from './chart-signatures.ts';
+import { keyringDigest, keyringOf } from './chart-signatures.ts';
 import { ClusterInputs } from './cluster-inputs.ts';
 import type { Wake } from './commit-wakes.ts';
 import { type Fetching, fetchingOf } from './fetching.ts';
@@ -25,7 +32,7 @@ import { Quarantine } from './quarantine.ts';
 import type { References } from './references.ts';
 import { RemoteBases } from './remote-bases.ts';
 import { RenderFailures } from './render-failures.ts';
-import { Rendering, type RenderingOptions } from './rendering.ts';
+import { type RenderedCandidate, Rendering, type RenderingOptions } from './rendering.ts';
 import type { Secrecy } from './secrecy/secrecy.ts';
 import {
   askedFor,
@@ -86,6 +93,8 @@ export interface WantedInput {
   values: ReadonlyMap<string, string>;
   /** Candidates whose manifests are kept. */
   kept: readonly Candidate[];
+  /** Keys of those that another keyring does not judge again: see `admittedIn`. */
+  admitted: ReadonlySet<string>;
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
   /** At which commits other repositories were that it was rendered with. */
@@ -178,7 +187,7 @@ export class WantedCandidates {
     const digest = requestDigest(input.application, overlay.path, values);
     // Who may sign says nothing of what is rendered: another keyring judges what enters from then on.
     const keyring = keyringOf(input.application, contents);
-    const kept = this.#keptFor(input, resolved, digest);
+    const kept = this.#keptFor(input, resolved, digest, keyring);
     if (kept !== undefined) {
       this.#cluster.keep(input.target, kept);
       this.#origins.followers.noteKept(input.target.name, kept.id);
@@ -234,10 +243,19 @@ export class WantedCandidates {
     return this.#origins.hasAnswered(key, request);
   }
 
-  #keptFor(input: WantedInput, resolved: Newest, digest: string): Candidate | undefined {
+  #keptFor(
+    input: WantedInput,
+    resolved: Newest,
+    digest: string,
+    keyring: Uint8Array | undefined,
+  ): Candidate | undefined {
+    const judge = keyring && keyringDigest(keyring);
+    const mayEnter = (one: Candidate) =>
+      judge === undefined || one.verified === judge || input.admitted.has(candidateKey(one));
     return input.kept.find(
       (candidate) =>
         candidate.request === digest &&
+        mayEnter(candidate) &&
         this.#cluster.areSame(input.target, candidate) &&
         (candidate.revision === resolved.revision || isSettled(input.settled, resolved, candidate)),
     );
@@ -257,11 +275,7 @@ export class WantedCandidates {
     const tree = await this.#origins.open(input, origin, resolved, signal);
     const render = (whole: RenderTree) => this.#rendering.render(input, whole, request, signal);
     const rendered = await this.#bases.render(input, tree, render, signal);
-    const fetched = {
-      ...(rendered.charts === undefined ? {} : { charts: rendered.charts }),
-      ...(rendered.published === undefined ? {} : { published: rendered.published }),
-      ...(rendered.bases === undefined ? {} : { bases: rendered.bases }),
-    };
+    const fetched = fetchedFor(rendered);
     const id = candidateId(rendered.inputs, digest);
     const place = {
       revision: resolved.revision,
@@ -278,8 +292,11 @@ export class WantedCandidates {
     // The commit touched nothing that this render reads: the accepted manifests stay, random values too.
     this.#cluster.note(input.target, kept ?? { id, digest: rendering }, rendered.reads);
     followers.noteRead(input.target.name, kept?.id ?? id, rendered.places);
-    if (kept !== undefined)
-      return { candidate: { ...kept, ...place, ...fetched, reads: rendered.reads }, resolved };
+    if (kept !== undefined) {
+      // That was of what was published then.
+      const { verified: _, ...known } = kept;
+      return { candidate: { ...known, ...place, ...fetched, reads: rendered.reads }, resolved };
+    }
     const candidate: Candidate = {
       ...place,
       ...fetched,
@@ -348,6 +365,15 @@ export class WantedCandidates {
 
 function isSettled({ revision, candidate, digest }: Settled, wanted: Newest, one: Candidate): boolean {
   return revision === wanted.revision && (candidate === one.id || digest === one.digest);
+}
+
+function fetchedFor({ charts, published, bases, verified }: RenderedCandidate & Pick<Candidate, 'bases'>) {
+  return {
+    ...(charts === undefined ? {} : { charts }),
+    ...(published === undefined ? {} : { published }),
+    ...(bases === undefined ? {} : { bases }),
+    ...(verified === undefined ? {} : { verified }),
+  };
 }
 
 /** What nobody could work with, whatever the chart makes of it. */

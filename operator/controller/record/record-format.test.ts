@@ -35,6 +35,7 @@ const reads = { kubeVersion: 'v1.36.0', 'has batch/v1': 'true' };
 const { digest, ...ofAll } = deployed;
 const accepted: Required<Accepted> = {
   ...ofAll,
+  verified: hex,
   inputs: hex,
   order: 3,
   environments: { staging: { digest }, prod: { digest, reads } },

@@ -58,6 +58,7 @@ const baseSchema = z.object({
 
 const acceptedSchema = z.object({
   ...candidateOfAll,
+  verified: hex.exactOptional(),
   inputs: hex,
   order: count,
   environments: z.record(
@@ -286,6 +287,7 @@ function writtenDeployment({ candidate, ...deployment }: Deployment): Deployment
     reads: __,
     charts: ___,
     bases: ____,
+    verified: _____,
     ...deployed
   }: Deployed & Partial<Candidate> = candidate;
   return { ...deployment, candidate: deployed };

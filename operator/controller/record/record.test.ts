@@ -1,6 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Candidate, candidateKey, type Deployment, namedIn, newRecord, noteRan } from './record.ts';
+import {
+  admittedIn,
+  type Candidate,
+  candidateKey,
+  type Deployment,
+  namedIn,
+  newRecord,
+  noteRan,
+} from './record.ts';
 
 const candidate = (id: string): Candidate => ({
   id,
@@ -74,4 +82,16 @@ test('a candidate of which the cluster makes other manifests is named beside its
     noteRan(record);
   }
   assert.deepEqual(record.ran, ['web two', 'web one', 'web web']);
+});
+
+test('S9: what runs, and what waits and never ran, is not judged again; what ran and was left is', () => {
+  const { record } = recordAfter('left', 'runs');
+  assert.deepEqual(admittedIn(record), new Set(keys('runs')));
+  const waits = { ...candidate('waits'), asked: '' };
+  record.waiting = [{ ...candidate('left'), asked: '' }, waits];
+  assert.deepEqual(admittedIn(record), new Set(keys('waits', 'runs')));
+  record.pending = candidate('left');
+  assert.deepEqual(admittedIn(record), new Set(keys('waits', 'runs')));
+  record.deployment = { ...deployment('runs'), outcome: 'Cancelled' };
+  assert.deepEqual(admittedIn(record), new Set(keys('waits')));
 });

@@ -34,6 +34,8 @@ export interface Candidate {
   chart?: string;
   /** The same with where it was published, where spec.helm.chart names it: its bytes are what the candidate is of. */
   published?: PublishedChart;
+  /** Digest of the keyring that has the key of who signed that; absent where it was taken without one. */
+  verified?: string;
   appVersion?: string;
   /** Of the manifests, by which they are kept: `sha256:` and 64 hex digits. */
   digest: string;
@@ -46,7 +48,7 @@ export interface Candidate {
 }
 
 /** A candidate as a target's record has it: by id and digest, with what is told of it, for when it is kept no more. */
-export type Deployed = Omit<Candidate, 'inputs' | 'reads' | 'charts' | 'bases'>;
+export type Deployed = Omit<Candidate, 'inputs' | 'reads' | 'charts' | 'bases' | 'verified'>;
 
 /** What was asked for, by a digest that all environments have in common, and what it came to in one. */
 export interface Ask {
@@ -295,6 +297,17 @@ export function noteRan(record: TargetRecord): void {
 /** It deploys, or is being verified: only that can be taken back. */
 export function isOnItsWay(deployment: Deployment | undefined): deployment is Deployment {
   return deployment !== undefined && (deployment.outcome === undefined || isUndecided(deployment.verify));
+}
+
+/**
+ * Keys of what has entered a target, or was accepted and waits there: by other rules of who may publish it is not judged.
+ * What ran and was left is, like all that enters.
+ */
+export function admittedIn({ deployment, pending, waiting = [], ran }: TargetRecord): Set<string> {
+  const runs = deployment === undefined || deployment.outcome === 'Cancelled' ? [] : [deployment.candidate];
+  const left = new Set(ran);
+  const waits = [pending, ...waiting].flatMap((one) => one ?? []).map(candidateKey);
+  return new Set([...waits.filter((key) => !left.has(key)), ...runs.map(candidateKey)]);
 }
 
 /** Keys of the candidates that a target may go on with or back to: their manifests are kept. */

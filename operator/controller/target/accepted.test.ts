@@ -43,7 +43,7 @@ function newProcess(told: object = {}, revision = 'c1') {
   const verdicts = new Verdicts(() => undefined);
   const metadata = { name: 'web', namespace: 'shop', generation: 3, annotations: {} };
   const application = (status: object) =>
-    ({ metadata, status: { observedGeneration: 3, ...status } }) as unknown as Application;
+    ({ metadata, spec: {}, status: { observedGeneration: 3, ...status } }) as unknown as Application;
   const session = newSession(application(told), US, new Unreported('us'));
   /** Whether what waits would enter at the end of it. */
   const look = async (find: Find, status: object = {}): Promise<boolean> => {

@@ -1,6 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { partsOf } from '../../api/v1alpha1/revision.ts';
-import { type Candidate, candidateKey } from '../record/record.ts';
+import { admittedIn, type Candidate, candidateKey } from '../record/record.ts';
 import type { Run } from './run.ts';
 import { type KnownNewest, tellsOfRefusal } from './session.ts';
 import type { Findings } from './state.ts';
@@ -17,6 +17,9 @@ export function acceptedIn(run: Run, { wanted, obstacle }: Findings): Candidate 
   if (!(error instanceof TowpathError) || error.remedy !== 'Time') return undefined;
   if (pending.generation !== application.metadata.generation) return undefined;
   const key = candidateKey(pending);
+  // Who signed what ran and was left is to be found out anew, and that is not to be had now.
+  if (application.spec.helm?.chart?.verify !== undefined && !admittedIn(context.record).has(key))
+    return undefined;
   const accepted = context.store.candidatesOf(target).find((one) => candidateKey(one) === key);
   return accepted === undefined || isOvertaken(run, accepted) ? undefined : accepted;
 }

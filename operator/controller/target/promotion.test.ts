@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
+import type { Application } from '../../api/v1alpha1/application.ts';
 import type { SkippableGate } from '../../api/v1alpha1/promotion.ts';
 import type { Check } from '../../promote/checks.ts';
 import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import type { InStage } from '../../promote/governance.ts';
 import type { Soak } from '../../promote/soak.ts';
-import { type Candidate, type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
+import {
+  type Candidate,
+  candidateKey,
+  type Deployment,
+  newRecord,
+  type TargetRecord,
+} from '../record/record.ts';
 import { passedBy } from './actions/begin.ts';
 import { Evidence } from './evidence.ts';
 import { Openings } from './openings.ts';
@@ -357,20 +364,25 @@ function enteredWithout(
     mode = 'Automatic',
     kept = [],
     known,
+    spec = {} as Application['spec'],
+    left = [],
   }: {
     pending?: { generation?: number };
     mode?: string;
     kept?: readonly BlockedBy[];
     known?: string;
+    spec?: Application['spec'];
+    /** What ran, and was left. */
+    left?: string[];
   } = {},
 ) {
   const accepted = { ...candidateIn('only'), revision: 'c1' };
   const { id, digest } = accepted;
-  const record = { ...newRecord(identityOf('only')), pending: { id, digest, ...pending } };
+  const record = { ...newRecord(identityOf('only')), pending: { id, digest, ...pending }, ran: left };
   const candidatesOf = () => [accepted];
   const run = {
     parts: { commands: { given: () => [] }, store: { recordsOf: () => [record], candidatesOf } },
-    application: { metadata: { name: 'web', generation: 3 } },
+    application: { metadata: { name: 'web', generation: 3 }, spec },
     target: { ...identityOf('only'), governance: { is: 'Free' }, gates: {}, settings: { ...SETTINGS, mode } },
     context: { record, now: () => NOW, store: { candidatesOf } },
     underWay: {},
@@ -386,6 +398,13 @@ test('A4: what was accepted, and is let in now, enters where nothing comes befor
   const enters = digestIn('only');
   assert.deepEqual(enteredWithout(away), { enters, why: [], mayEnterAt: undefined });
   assert.equal(enteredWithout(away, { known: 'c1' }).enters, enters, 'it is the newest');
+  const left = [candidateKey(candidateIn('only'))];
+  assert.equal(enteredWithout(away, { left }).enters, enters, 'it ran before');
+  const verify = { secretRef: { name: 'keys' } };
+  const repoURL = 'https://charts.example.com';
+  const chart = { repoURL, name: 'web', version: '^1.0.0', interval: '5m', verify };
+  const spec = { helm: { chart } } as unknown as Application['spec'];
+  assert.equal(enteredWithout(away, { spec }).enters, enters, 'it was verified as it was accepted');
   const frozen: BlockedBy = {
     reason: 'Frozen',
     message: 'It is frozen.',
@@ -404,6 +423,7 @@ test('A4: what was accepted, and is let in now, enters where nothing comes befor
     ['nobody knows for which', enteredWithout(away, { pending: {} })],
     ['another commit is the newest', enteredWithout(away, { known: 'c2' })],
     ['nobody asks for it (mode Manual)', enteredWithout(away, { mode: 'Manual' })],
+    ['S9: who signed what was left is not found out', enteredWithout(away, { spec, left })],
   ];
   for (const [why, its] of not) assert.equal(its.enters, undefined, why);
 });

@@ -8,7 +8,7 @@ import type { Settled, Wanted, WantedInput } from '../../candidate/wanted.ts';
 import { applicationKey } from '../../record/application-key.ts';
 import { areBasesPinned } from '../../record/base-pins.ts';
 import { arePinned } from '../../record/chart-pins.ts';
-import { candidateKey, inputsKey, movedTo } from '../../record/record.ts';
+import { admittedIn, candidateKey, inputsKey, movedTo } from '../../record/record.ts';
 import { cameTo, stillWaiting, withAsk } from '../../record/waiting.ts';
 import { checkCycle } from '../dependencies.ts';
 import { wishesOf } from '../handover/moving.ts';
@@ -55,6 +55,7 @@ function find(run: Run, { memory }: TargetState): Promise<Wanted> {
       target,
       values,
       kept: memory.renderAnew ? [] : context.store.candidatesOf(target),
+      admitted: admittedIn(context.record),
       pins: pinned.charts,
       basePins: pinned.bases,
       ...takenOver(run),
