@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
-import type { WatchedChart } from '../../source/charts/chart-versions.ts';
+import { ChartVersions, type WatchedChart } from '../../source/charts/chart-versions.ts';
 import { ChartFollowing } from './chart-following.ts';
 
 const never = new AbortController().signal;
@@ -138,4 +138,30 @@ test('a version that no status has room for is refused', async () => {
     reason: 'ChartNotFound',
     message: /more than 40 characters/,
   });
+});
+
+test('that a range has no version is an answer to a request; that its repository says nothing is none', async () => {
+  const failing = { none: true };
+  const versions = new ChartVersions({
+    charts: {
+      list: async () => {
+        if (!failing.none) throw new TowpathError('Person', 'AuthenticationFailed', 'Who are you?');
+        const highest = async () => {
+          throw new TowpathError('Person', 'ChartNotFound', 'It has no version ^9.0.0.');
+        };
+        return { state: 'as it is', highest };
+      },
+    },
+  });
+  const charts = new ChartFollowing({ chartVersions: versions, onChange: () => undefined });
+  const one = input('^9.0.0');
+  const followed = charts.follow(one, NOTHING);
+  assert.ok(followed);
+  await assert.rejects(charts.resolve(one, followed, 'now', never), { reason: 'ChartNotFound' });
+  assert.ok(charts.hasAnswered(one.key, 'now'));
+  failing.none = false;
+  await assert.rejects(charts.resolve(one, followed, 'later', never), { reason: 'AuthenticationFailed' });
+  assert.ok(!charts.hasAnswered(one.key, 'later'));
+  charts.stopPolling();
+  await versions.stop();
 });

@@ -165,6 +165,8 @@ describe('the versions of charts', () => {
     const later = versions.watch('app', chart('^9.0.0', { name: 'web' }), 50, () => told++);
     await assert.rejects(later.resolve(never), { reason: 'ChartNotFound', message: /It has 0\.3/ });
     assert.equal(later.error?.reason, 'ChartNotFound');
+    await later.poll(never);
+    assert.equal(later.error?.reason, 'ChartNotFound', 'that there is none is an answer');
     await publish('web', '9.0.0');
     await eventually(() => told === 1, { describe: 'the version to be told' });
     assert.equal(await later.resolve(never), '9.0.0');

@@ -27,9 +27,9 @@ export interface WatchedChart {
    */
   resolve(signal: AbortSignal, runs?: string): Promise<string>;
   /**
-   * Asks now, once for all who wait.
+   * Asks now, once for all who wait; what it stands for, or that it stands for none, is known by then.
    *
-   * @throws TowpathError, or the signal's reason.
+   * @throws TowpathError where the repository did not say, or the signal's reason.
    */
   poll(signal: AbortSignal): Promise<void>;
   /** As the last poll left it: undefined where it answered. */
@@ -195,8 +195,9 @@ export class ChartVersions {
         poll: async (signal) => {
           signal.throwIfAborted();
           await unlessAborted(place.poll(), signal);
-          const error = place.placeError ?? range.error;
-          if (error !== undefined) throw error;
+          if (place.placeError !== undefined) throw place.placeError;
+          // That the range has no version there is an answer.
+          if (range.error?.remedy === 'Time') throw range.error;
         },
         get error() {
           return place.placeError ?? range.error;
