@@ -42,8 +42,8 @@ type publishedVersion struct {
 // mostVersions bounds what is told of a chart's versions.
 const mostVersions = 1000
 
-// findInIndex looks a version up as Helm does: the first whose version is the same by the rules of semantic versions,
-// or the highest that a range allows.
+// findInIndex looks a version up as Helm does: the one that is written alike, else the first that is the same by the rules
+// of semantic versions, of the same build; or the highest that a range allows.
 func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	var index indexFile
 	if err := yaml.Unmarshal(text, &index); err != nil {
@@ -56,16 +56,18 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 			return found, nil
 		}
 	}
-	for _, entry := range index.Entries[req.Name] {
-		if entry == nil || entry.Version == "" {
-			continue
-		}
-		if !req.IsRange && sameVersion(req.Version, entry.Version) {
-			found.Version, found.Digest, found.Versions = entry.Version, entry.Digest, []string{}
+	if !req.IsRange {
+		if entry := exactlyIn(req.Version, index.Entries[req.Name]); entry != nil {
+			found.Version, found.Digest = entry.Version, entry.Digest
 			if len(entry.URLs) > 0 {
 				found.URL = entry.URLs[0]
 			}
 			return found, nil
+		}
+	}
+	for _, entry := range index.Entries[req.Name] {
+		if entry == nil || entry.Version == "" {
+			continue
 		}
 		if len(found.Versions) < mostVersions {
 			found.Versions = append(found.Versions, entry.Version)
@@ -99,13 +101,27 @@ func highestIn(text string, entries []*publishedVersion) *publishedVersion {
 	return highest
 }
 
-func sameVersion(wanted, there string) bool {
-	if wanted == there {
-		return true
+func exactlyIn(wanted string, entries []*publishedVersion) *publishedVersion {
+	var same *publishedVersion
+	for _, entry := range entries {
+		if entry == nil || entry.Version == "" {
+			continue
+		}
+		if entry.Version == wanted {
+			return entry
+		}
+		if same == nil && sameVersion(wanted, entry.Version) {
+			same = entry
+		}
 	}
+	return same
+}
+
+// sameVersion goes by the build, too, which semantic versions leave out: it is another archive.
+func sameVersion(wanted, there string) bool {
 	a, errA := semver.NewVersion(wanted)
 	b, errB := semver.NewVersion(there)
-	return errA == nil && errB == nil && a.Equal(b)
+	return errA == nil && errB == nil && a.Equal(b) && a.Metadata() == b.Metadata()
 }
 
 func newerFirst(a, b string) int {

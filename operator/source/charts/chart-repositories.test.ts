@@ -86,6 +86,28 @@ describe('a chart of a Helm repository', () => {
       await assert.rejects(charts.fetch({ ...redis(), name }, never), { reason });
   });
 
+  test('S9: of one of several builds of a version is that one, and no other stands for it', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const builds = ['1.0.0+b2', '1.0.0+b1'];
+    for (const version of builds)
+      await published.publish({ 'Chart.yaml': `apiVersion: v2\nname: queue\nversion: ${version}\n` });
+    const queue = (version: string) => ({ ...redis(version), name: 'queue' });
+    for (const version of builds) {
+      const packed = await readFile(join(published.directory, `queue-${version}.tgz`));
+      assert.deepEqual((await charts.fetch(queue(version), never)).data, packed, version);
+    }
+    for (const other of ['1.0.0+b3', '1.0.0'])
+      await assert.rejects(charts.fetch(queue(other), never), {
+        reason: 'ChartNotFound',
+        message: /It has 1\.0\.0\+b[12], 1\.0\.0\+b[12]\./,
+      });
+    assert.equal(published.count('queue-1.0.0.tgz'), 0);
+    assert.deepEqual(
+      (await charts.fetch(redis('v1.0.0'), never)).digest,
+      (await charts.fetch(redis(), never)).digest,
+    );
+  });
+
   test('is found for a range, the highest that there is when it is asked for', async (t) => {
     const charts = repositories(t);
     const range = (version: string, more = {}) => charts.resolve({ ...redis(version), ...more }, never);
