@@ -202,7 +202,7 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     assert.match(
       stdout,
       new RegExp(
-        `Not within 3s\\. The newest commit that was seen is ${status?.source?.revision?.slice(0, 7)}`,
+        `Not within 3s\\. The newest that was seen is ${status?.source?.revision?.slice(0, 7)}`,
       ),
     );
   });
@@ -264,7 +264,7 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
   await t.test('2: without saying what to wait for', async () => {
     const { code, stderr } = await towpath('wait', 'web');
     assert.equal(code, 2);
-    assert.match(stderr, /--revision \(a commit\) and --candidate/);
+    assert.match(stderr, /--revision \(a commit, or the version of a published chart\) and --candidate/);
   });
 
   await t.test('7: no operator leads any more; status warns of it', async () => {
