@@ -201,9 +201,7 @@ test('kubectl towpath wait answers about exactly the commit that was asked about
     const { status } = await stage.get('web');
     assert.match(
       stdout,
-      new RegExp(
-        `Not within 3s\\. The newest that was seen is ${status?.source?.revision?.slice(0, 7)}`,
-      ),
+      new RegExp(`Not within 3s\\. The newest that was seen is ${status?.source?.revision?.slice(0, 7)}`),
     );
   });
 
