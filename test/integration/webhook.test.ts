@@ -184,11 +184,16 @@ test('a push of a repository that no Application has is counted, and logged with
     /^towpath_webhook_deliveries_total\{provider="github",outcome="Unmatched"\} [1-9]/m,
   );
   const path = new URL(stage.repoURL).pathname.replace(/\.git$/, '');
-  const line = stage.operator.process
-    .logTail(50)
-    .split('\n')
-    .find((each) => each.includes('no Application has'));
-  assert.ok(line?.includes(`git.other.example${path}`) && line.includes(`127.0.0.1${path}`), line);
+  // The log is written beside the answer.
+  const line = await eventually(
+    () =>
+      stage.operator.process
+        .logTail(50)
+        .split('\n')
+        .find((each) => each.includes('no Application has')),
+    { describe: 'the delivery to be logged' },
+  );
+  assert.ok(line.includes(`git.other.example${path}`) && line.includes(`127.0.0.1${path}`), line);
 });
 
 test('S13: with an empty --webhook-address nothing is listened on, whatever the image says and whatever secret there is', async (t) => {
