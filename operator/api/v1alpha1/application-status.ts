@@ -97,8 +97,8 @@ export const changedFields = {
   objects: orderedList(changedObjectSchema, STATUS_LIMITS.changedObjects, 'The first of them.').optional(),
   chart: z
     .object({
-      from: text(STATUS_LIMITS.changedChart, 'The chart that runs, or ran.').optional(),
-      to: text(STATUS_LIMITS.changedChart, 'The chart that comes.').optional(),
+      from: text(96, 'The chart that runs, or ran.').optional(),
+      to: text(96, 'The chart that comes.').optional(),
     })
     .meta({ description: 'The chart, from and to.' })
     .optional(),

@@ -110,11 +110,26 @@ function withBoundedLists(environments: readonly EnvironmentStatus[]): Environme
       ...(pendingPrune?.objects && {
         pendingPrune: { ...pendingPrune, objects: pendingPrune.objects.slice(0, prunes[index]) },
       }),
-      ...(changes?.objects && {
-        changes: { ...changes, objects: changes.objects.slice(0, changed[index]) },
-      }),
+      ...(changes && { changes: withShorterCharts(changes, changed[index] ?? 0) }),
     };
   });
+}
+
+type Changes = NonNullable<EnvironmentStatus['changes']>;
+
+/** The first of the objects, and charts as long as there is room for: the schema takes what was written before, too. */
+function withShorterCharts({ chart, objects, ...changes }: Changes, most: number): Changes {
+  const shorter = (name: string) => cut(name, STATUS_LIMITS.changedChart);
+  return {
+    ...changes,
+    ...(chart && {
+      chart: {
+        ...(chart.from === undefined ? {} : { from: shorter(chart.from) }),
+        ...(chart.to === undefined ? {} : { to: shorter(chart.to) }),
+      },
+    }),
+    ...(objects && { objects: objects.slice(0, most) }),
+  };
 }
 
 type Waits = NonNullable<EnvironmentStatus['waiting']>;

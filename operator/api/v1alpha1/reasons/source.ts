@@ -103,7 +103,7 @@ export const SOURCE_REASONS = {
     'Ask who publishes it why, and have it published as another version; or commit the archive that you trust to the folder charts.',
   ),
   ChartUnsigned: person(
-    'spec.helm.chart.verify takes signed charts only, and this one has no provenance file.',
+    'The chart has no provenance file, and spec.helm.chart.verify takes signed charts only.',
     'Have who publishes it sign it (helm package --sign), use a version that is signed, or remove spec.helm.chart.verify.',
   ),
   ChartSignatureInvalid: person(
