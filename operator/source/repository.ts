@@ -9,6 +9,7 @@ import { notACommit } from './pack/not-a-commit.ts';
 import type { Occupant, PackSpace } from './pack/pack-space.ts';
 import { type History, Packs, refusalError } from './pack/packs.ts';
 import { AdvertisedRefs, type GitRef, type Missing, maxEquals, type Resolved } from './refs.ts';
+import { SharedPoll } from './shared-poll.ts';
 import { networkError } from './transport/network-error.ts';
 import { CommitTree, isDamage } from './tree/commit-tree.ts';
 import { type Advertisement, RemoteRefusal, readAdvertisement, sameRefs } from './wire/advertisement.ts';
@@ -104,9 +105,7 @@ export class RemoteRepository implements Repository, Occupant {
   readonly #settings: RepositorySettings;
   readonly #stopped = new AbortController();
   #refs: AdvertisedRefs | undefined;
-  /** The one that is under way. */
-  #polling: Promise<void> | undefined;
-  #nextPoll: Promise<void> | undefined;
+  readonly #polls = new SharedPoll(() => this.#pollNow());
   #packs: Packs | undefined;
   /** Outgrown packs that trees may still be read from. */
   #previous: Packs | undefined;
@@ -135,13 +134,12 @@ export class RemoteRepository implements Repository, Occupant {
   }
 
   poll(signal?: AbortSignal): Promise<void> {
-    this.#nextPoll ??= this.#pollAfter(this.#polling);
-    return unlessAborted(this.#nextPoll, signal);
+    return unlessAborted(this.#polls.poll(), signal);
   }
 
   /** The poll that is under way, or a new one: for who knows of nothing newer. */
   pollOnce(): Promise<void> {
-    return this.#nextPoll ?? this.#polling ?? this.poll();
+    return this.#polls.pollOnce();
   }
 
   resolve(ref: GitRef): Resolved {
@@ -180,7 +178,7 @@ export class RemoteRepository implements Repository, Occupant {
       new TowpathError('Time', 'Stopping', `The repository ${this.#settings.where} is no longer watched.`),
     );
     await this.#settings.transport.close();
-    await this.#polling?.catch(() => undefined);
+    await this.#polls.running?.catch(() => undefined);
     await this.#dropPacks();
   }
 
@@ -218,19 +216,6 @@ export class RemoteRepository implements Repository, Occupant {
     this.#previous = undefined;
     await packs?.remove();
     await previous?.remove();
-  }
-
-  /** Callers of one turn of the event loop share a poll, as do all who call while an older one runs. */
-  async #pollAfter(running: Promise<void> | undefined): Promise<void> {
-    await running?.catch(() => undefined);
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#polling = this.#nextPoll;
-    this.#nextPoll = undefined;
-    try {
-      await this.#pollNow();
-    } finally {
-      this.#polling = undefined;
-    }
   }
 
   async #pollNow(): Promise<void> {

@@ -1,30 +1,17 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
-import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
+import type { StagedEnvironment } from '../harness/environments.ts';
 import { startGitHttp } from '../harness/git-http.ts';
 import { fastLease, newStage } from '../harness/operator.ts';
-import { configMap } from '../harness/promotions.ts';
+import { configMap, newLine } from '../harness/promotions.ts';
 
 const entry = ({ status }: Application, { name }: StagedEnvironment) => environmentOf(status, name);
 
 test('A4: with Git down what was accepted enters what comes after, and what comes after nothing, once it may; also after the operator was killed', async (t) => {
   const stage = await newStage(t, { files: configMap('one'), flags: fastLease });
   const { repository } = stage;
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
-      ],
-    },
-  });
+  const { staging, prod } = await newLine(t, stage);
   const freeze = (environment: StagedEnvironment, ...freezes: readonly object[]) =>
     stage.kubectl(
       'patch',

@@ -7,6 +7,7 @@ import { newEnvironment } from '../harness/environments.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
+import { newLine } from '../harness/promotions.ts';
 import { inWords, isOfLedger, isWrite, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
@@ -87,21 +88,7 @@ test('A14: a promotion costs the same requests, for one Application and for many
   // What comes by the minute is of no promotion by itself.
   const flags = [...fastLease, '--archive-interval=1h'];
   const { stage, proxy } = await newProxiedStage(t, { files: { ...file('web', 1), ...files(1) }, flags });
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
-      ],
-    },
-  });
-  const environments = [{ name: staging.name }, { name: prod.name }];
+  const { environments } = await newLine(t, stage);
   const deploy = (name: string) => stage.application(name, { source: { path: name }, environments });
   const promote = async (of: readonly string[], changed: Record<string, string>) => {
     proxy.forget();

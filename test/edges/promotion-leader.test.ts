@@ -2,29 +2,15 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
-import { newEnvironment } from '../harness/environments.ts';
 import { fastLease, startOperator, timesLogged } from '../harness/operator.ts';
-import { configMap, promotionsPath } from '../harness/promotions.ts';
+import { configMap, newLine, promotionsPath } from '../harness/promotions.ts';
 import { inWords, newProxiedStage, writesOf } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
 
 test('D8: what a leader wrote ahead of a promotion its successor makes, once and with one record, and the former writes nothing more', async (t) => {
   const { stage, proxy, cluster } = await newProxiedStage(t, { files: configMap('one'), flags: fastLease });
   const { namespace, repository } = stage;
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
-      ],
-    },
-  });
+  const { staging, prod } = await newLine(t, stage);
   await stage.deployed('web', { environments: [{ name: staging.name }, { name: prod.name }] });
   const holder = () => stage.kubectl('get', 'lease', 'towpath', '-o', 'jsonpath={.spec.holderIdentity}');
   const former = await holder();

@@ -1,8 +1,9 @@
 import type { TestContext } from 'node:test';
-import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
+import type { StagedEnvironment } from '../harness/environments.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
+import { newLine } from '../harness/promotions.ts';
 import { isWrite, newProxiedStage } from '../harness/proxied-stage.ts';
 import type { RecordedRequest } from '../harness/recorded-request.ts';
 import { eventually } from '../harness/wait.ts';
@@ -30,21 +31,7 @@ export async function versionIn({ cluster }: Stage, { namespace }: StagedEnviron
 /** @returns when the Application is through with its first version. @param gates of prod */
 export async function newGround(t: TestContext, gates?: object): Promise<Ground> {
   const { stage, proxy } = await newProxiedStage(t, { files: configMap(1), flags: fastLease });
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name], ...(gates && { gates }) },
-      ],
-    },
-  });
-  const environments = [{ name: staging.name }, { name: prod.name }];
+  const { staging, prod, environments } = await newLine(t, stage, gates);
   await stage.deployed('web', { environments, revisionHistoryLimit: 100 });
   return { stage, proxy, staging, prod };
 }

@@ -156,6 +156,14 @@ export async function installCRDs(cluster: Cluster): Promise<void> {
     },
     { describe: 'the CustomResourceDefinitions to be established' },
   );
+  // For a moment after that what they define cannot be listed yet, which an operator would tell of.
+  const paths = definitions.flatMap(({ spec }) =>
+    spec.versions.map(({ name }) => `/apis/${spec.group}/${name}/${spec.names.plural}?limit=1`),
+  );
+  const isListed = async (path: string) => (await cluster.request('GET', path)).status === 200;
+  await eventually(async () => (await Promise.all(paths.map(isListed))).every(Boolean), {
+    describe: 'what the CustomResourceDefinitions define to be listed',
+  });
 }
 
 const installed = new Map<string, Promise<void>>();

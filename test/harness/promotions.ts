@@ -6,12 +6,35 @@ import { DAYS } from '../../operator/api/v1alpha1/gates.ts';
 import type { Promotion } from '../../operator/api/v1alpha1/promotion.ts';
 import { install } from './approvals.ts';
 import type { ApiResponse, Cluster, Person } from './cluster.ts';
-import { newEnvironment } from './environments.ts';
-import { fastLease, newStage } from './operator.ts';
+import { newEnvironment, type StagedEnvironment } from './environments.ts';
+import { fastLease, newStage, type Stage } from './operator.ts';
 import { eventually } from './wait.ts';
 
 const RBAC = '/apis/rbac.authorization.k8s.io/v1';
 const PATIENCE_MS = 40_000;
+
+/** Two Environments, and a PromotionPolicy by which prod follows staging. @param gates of prod */
+export async function newLine(
+  t: TestContext,
+  stage: Stage,
+  gates?: object,
+): Promise<{ staging: StagedEnvironment; prod: StagedEnvironment; environments: { name: string }[] }> {
+  const staging = await newEnvironment(t, stage, 'staging');
+  const prod = await newEnvironment(t, stage, 'prod');
+  await stage.apply({
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'PromotionPolicy',
+    metadata: { name: 'standard' },
+    spec: {
+      selector: {},
+      stages: [
+        { name: 'staging', environments: [staging.name] },
+        { name: 'prod', after: ['staging'], environments: [prod.name], ...(gates && { gates }) },
+      ],
+    },
+  });
+  return { staging, prod, environments: [{ name: staging.name }, { name: prod.name }] };
+}
 
 export function promotionsPath(namespace: string): string {
   return `/apis/towpath.dev/v1alpha1/namespaces/${namespace}/promotions`;

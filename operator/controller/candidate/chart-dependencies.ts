@@ -8,6 +8,7 @@ import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
 import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
 import type { CredentialFor } from './chart-credentials.ts';
+import { type Patience, patiently } from './patience.ts';
 import type { SettledRanges } from './settled-ranges.ts';
 
 /** Brings charts from where they are published. */
@@ -25,8 +26,6 @@ export interface ChartFetcher {
   resolve(range: ChartReference, signal: AbortSignal, credential: Credential | undefined): Promise<string>;
 }
 
-/** How long a look at an Application that runs already waits for chart repositories. */
-const ANSWER_MS = 3_000;
 /** Charts that are fetched for one; each is asked for by itself. */
 const MOST_CHARTS = 50;
 /** Of so many a message tells the versions. */
@@ -36,7 +35,7 @@ export interface FetchTerms {
   /** What the Environment takes repositories from; undefined: all. */
   allowed: readonly string[] | undefined;
   /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
-  patience: 'Limited' | 'Unlimited';
+  patience: Patience;
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
   ranges: SettledRanges;
@@ -68,11 +67,9 @@ export async function fetchedCharts(
       `The chart has ${charts.length} dependencies that are not in its folder charts; at most ${MOST_CHARTS} are fetched. Commit some of them.`,
     );
   for (const chart of charts) refuseForeign(chart, allowed);
-  const limit = AbortSignal.timeout(ANSWER_MS);
-  const limited = patience === 'Limited' ? AbortSignal.any([signal, limit]) : signal;
   const fetched: ChartArchive[] = [];
   let bytes = 0;
-  try {
+  const fetchAll = async (limited: AbortSignal) => {
     // One after the other: what all of them together cost memory, disk and engines is what one does.
     for (const chart of charts) {
       const archive = await fetchedChart(fetcher, chart, terms, limited);
@@ -81,16 +78,12 @@ export async function fetchedCharts(
       if (bytes > DEFAULT_LIMITS.inputBytes) throw tooLarge(chart);
       fetched.push(archive);
     }
-    return { archives: fetched, pins: pinsOf(charts, fetched) };
-  } catch (error) {
-    if (error !== limit.reason) throw error;
+  };
+  await patiently(patience, signal, fetchAll, (seconds) => {
     const next = charts[fetched.length];
-    throw new TowpathError(
-      'Time',
-      'Timeout',
-      `The chart repository ${next?.repository ?? ''} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
-    );
-  }
+    return `The chart repository ${next?.repository ?? ''} has not answered for ${seconds} s`;
+  });
+  return { archives: fetched, pins: pinsOf(charts, fetched) };
 }
 
 /** Of a range the version that was settled for it, so that what was rendered once never renders differently. */

@@ -11,6 +11,7 @@ import { pinnedRepository } from '../record/chart-pins.ts';
 import type { Candidate } from '../record/record.ts';
 import { publishedCredentialOf, secretFieldOf } from './chart-credentials.ts';
 import type { Wake } from './commit-wakes.ts';
+import { patienceWith, patiently } from './patience.ts';
 import { type Asked, Questions } from './questions.ts';
 import type { ReferencedContent } from './references.ts';
 
@@ -50,8 +51,6 @@ export interface ChartFollower {
   kept: readonly Pick<Candidate, 'published'>[];
 }
 
-/** How long a look at an Application that runs already waits for a chart repository. */
-const ANSWER_MS = 3_000;
 /** However long a repository takes, a question ends. */
 const QUESTION_MS = 150_000;
 /** Many Applications that are made at once share an answer. */
@@ -167,37 +166,22 @@ export class ChartFollowing {
     return kept.length === 0 && checkedAt !== undefined && checkedAt < since - RECENT_MS;
   }
 
-  /** Once for each request, however many looks it takes until the answer is there. */
   async #ask(input: ChartFollower, request: string, signal: AbortSignal): Promise<void> {
     const subscription = this.#subscriptions.get(input.key);
     if (subscription === undefined) return;
-    const question = this.#questions.ask(input.key, subscription.asked, request);
-    if (question.isAnswered) return;
-    try {
-      await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));
-    } catch (error) {
-      question.isLate = true;
-      throw error;
-    }
+    await this.#questions.ask(input.key, subscription.asked, request, (answer) =>
+      this.#patiently(input, signal, (limited) => unlessAborted(answer, limited)),
+    );
   }
 
-  async #patiently<T>(
+  #patiently<T>(
     { kept, application }: ChartFollower,
     signal: AbortSignal,
     ask: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (kept.length === 0) return ask(signal);
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    try {
-      return await ask(AbortSignal.any([signal, limit]));
-    } catch (error) {
-      if (error !== limit.reason) throw error;
-      throw new TowpathError(
-        'Time',
-        'Timeout',
-        `The chart repository ${application.spec.helm?.chart?.repoURL ?? ''} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
-      );
-    }
+    const { repoURL = '' } = application.spec.helm?.chart ?? {};
+    const late = (seconds: number) => `The chart repository ${repoURL} has not answered for ${seconds} s`;
+    return patiently(patienceWith(kept), signal, ask, late);
   }
 }
 

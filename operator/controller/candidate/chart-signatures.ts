@@ -5,6 +5,7 @@ import type { ChartArchive, Renderer, Signer } from '../../render/renderer.ts';
 import { BoundedMap } from '../../source/bounded-map.ts';
 import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
+import { type Patience, patiently } from './patience.ts';
 import { Quarantine } from './quarantine.ts';
 import type { ReferencedContent } from './references.ts';
 
@@ -37,13 +38,11 @@ export interface ArchiveToVerify {
   /** What it is rendered for, as the status has it. */
   revision: string;
   /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
-  patience: 'Limited' | 'Unlimited';
+  patience: Patience;
 }
 
 /** Archives whose signers are remembered: each environment asks for the same ones. */
 const MOST_VERIFIED = 1_000;
-/** How long a look at an Application that runs already waits for a chart repository. */
-const ANSWER_MS = 3_000;
 /** Of the Secret that spec.helm.chart.verify names. */
 const KEYRING = 'keyring';
 
@@ -83,21 +82,16 @@ export class ChartSignatures {
     }
   }
 
-  async #fetch({ repository, archive, credential, patience }: ArchiveToVerify, signal: AbortSignal) {
+  #fetch({ repository, archive, credential, patience }: ArchiveToVerify, signal: AbortSignal) {
     const { name, version, digest } = archive;
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    const limited = patience === 'Limited' ? AbortSignal.any([signal, limit]) : signal;
-    try {
-      const chart = { name, version, repository, digest };
-      return await this.#options.charts.provenance(chart, limited, credential);
-    } catch (error) {
-      if (error !== limit.reason) throw error;
-      throw new TowpathError(
-        'Time',
-        'Timeout',
-        `The chart repository ${printable(repository, 200)} has not told for ${ANSWER_MS / 1_000} s who signed chart ${name} ${version}: it is waited for, and what runs is looked after meanwhile.`,
-      );
-    }
+    const chart = { name, version, repository, digest };
+    return patiently(
+      patience,
+      signal,
+      (limited) => this.#options.charts.provenance(chart, limited, credential),
+      (seconds) =>
+        `The chart repository ${printable(repository, 200)} has not told for ${seconds} s who signed chart ${name} ${version}`,
+    );
   }
 }
 

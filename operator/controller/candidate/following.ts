@@ -10,6 +10,7 @@ import type { CommitTree } from '../../source/tree/commit-tree.ts';
 import type { Target } from '../record/target.ts';
 import { CommitWakes, type Wake } from './commit-wakes.ts';
 import { Followers } from './followers.ts';
+import { ANSWER_MS, patienceWith, patiently } from './patience.ts';
 import { Questions } from './questions.ts';
 import { commitOf, moveBetween, type RefState, stateOf } from './ref-states.ts';
 import type { ReferencedContent } from './references.ts';
@@ -49,9 +50,6 @@ interface Subscription {
 }
 
 const IN_TURN: Wake = { rank: 'InTurn' };
-
-/** How long a look at an Application that runs already waits for its Git server. */
-const ANSWER_MS = 3_000;
 
 /** Many Applications that are made at once share a look at their repository. */
 const RECENT_MS = 1_000;
@@ -256,16 +254,10 @@ export class Following {
     return this.#patiently(input, signal, (limited) => repository.newest(resolved, limited));
   }
 
-  /** Once for each request, however many looks it takes until the answer is there. */
-  async #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
-    const question = this.#questions.ask(input.key, repository, request);
-    if (question.isAnswered) return;
-    try {
-      await this.#patiently(input, signal, (limited) => unlessAborted(question.answer, limited));
-    } catch (error) {
-      question.isLate = true;
-      throw error;
-    }
+  #ask(input: Followed, repository: Repository, request: string, signal: AbortSignal): Promise<void> {
+    return this.#questions.ask(input.key, repository, request, (answer) =>
+      this.#patiently(input, signal, (limited) => unlessAborted(answer, limited)),
+    );
   }
 
   /** What others had asked for before this Application was made may be older than its author's last push. */
@@ -318,23 +310,14 @@ export class Following {
       .finally(done);
   }
 
-  async #patiently<T>(
-    input: Followed,
+  #patiently<T>(
+    { kept, application }: Followed,
     signal: AbortSignal,
     ask: (signal: AbortSignal) => Promise<T>,
   ): Promise<T> {
-    if (input.kept.length === 0) return ask(signal);
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    try {
-      return await ask(AbortSignal.any([signal, limit]));
-    } catch (error) {
-      if (error !== limit.reason) throw error;
-      throw new TowpathError(
-        'Time',
-        'Timeout',
-        `The Git server of ${gitSourceOf(input.application).repoURL} has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
-      );
-    }
+    const late = (seconds: number) =>
+      `The Git server of ${gitSourceOf(application).repoURL} has not answered for ${seconds} s`;
+    return patiently(patienceWith(kept), signal, ask, late);
   }
 
   /**

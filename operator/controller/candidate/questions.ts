@@ -4,7 +4,7 @@ export interface Asked {
 }
 
 /** A question to one that a person asked for. */
-export interface Question {
+interface Question {
   readonly request: string;
   readonly asked: Asked;
   /** Was sent for after the request was seen. */
@@ -25,8 +25,28 @@ export class Questions {
     this.#onLate = onLate;
   }
 
-  /** Asks once for each request, and again where that got no answer. */
-  ask(application: string, asked: Asked, request: string): Question {
+  /**
+   * Asks once for each request, however many looks it takes until the answer is there, and again where that got none.
+   *
+   * @param wait for the answer, with the patience that there is; what it throws is thrown.
+   */
+  async ask(
+    application: string,
+    asked: Asked,
+    request: string,
+    wait: (answer: Promise<void>) => Promise<void>,
+  ): Promise<void> {
+    const question = this.#questionFor(application, asked, request);
+    if (question.isAnswered) return;
+    try {
+      await wait(question.answer);
+    } catch (error) {
+      question.isLate = true;
+      throw error;
+    }
+  }
+
+  #questionFor(application: string, asked: Asked, request: string): Question {
     const latest = this.#latest.get(application);
     return latest?.request === request && latest.asked === asked
       ? latest

@@ -12,11 +12,10 @@ import { printable } from '../../source/text.ts';
 import { type BasePin, pinnedBase } from '../record/base-pins.ts';
 import type { Target } from '../record/target.ts';
 import type { BaseAccess } from './base-access.ts';
+import { patienceWith, patiently } from './patience.ts';
 import { Quarantine } from './quarantine.ts';
 import { RefMemory, type SettledRefs } from './settled-refs.ts';
 
-/** How long a look at an Application that runs already waits for Git servers. */
-const ANSWER_MS = 3_000;
 /** Repositories with a ref each that one kustomization is made of. */
 const MOST_BASES = 20;
 /** How far bases refer to bases in further repositories. */
@@ -184,20 +183,11 @@ class BasesOfRender {
     signal.throwIfAborted();
     this.#refuseTooMany(bases);
     for (const base of bases) refuseForeign(base, this.#terms.target.allowedRepositories);
-    const limit = AbortSignal.timeout(ANSWER_MS);
-    const limited = this.#terms.kept.length > 0 ? AbortSignal.any([signal, limit]) : signal;
-    try {
-      await Promise.all(bases.map((base) => this.#fetch(base, limited)));
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error !== limit.reason) throw error;
+    const fetch = (limited: AbortSignal) => Promise.all(bases.map((base) => this.#fetch(base, limited)));
+    await patiently(patienceWith(this.#terms.kept), signal, fetch, (seconds) => {
       const servers = [...new Set(bases.map(({ repository }) => printable(repository, 200)))].slice(0, 3);
-      throw new TowpathError(
-        'Time',
-        'Timeout',
-        `The Git server of ${servers.join(', ')}, to which the kustomization refers, has not answered for ${ANSWER_MS / 1_000} s: it is waited for, and what runs is looked after meanwhile.`,
-      );
-    }
+      return `The Git server of ${servers.join(', ')}, to which the kustomization refers, has not answered for ${seconds} s`;
+    });
   }
 
   /** It rendered, or not: what it needs is remembered, or may be looked up anew. */

@@ -24,6 +24,7 @@ import {
   rangeWarnings,
 } from './chart-dependencies.ts';
 import { ChartSignatures, keyringDigest, type ProvenanceFetcher } from './chart-signatures.ts';
+import { patienceWith } from './patience.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
 
@@ -167,7 +168,7 @@ export class Rendering {
   #terms({ key, target, kept, pins }: RenderingInput, credentialFor: CredentialFor): FetchTerms {
     return {
       allowed: target.allowedRepositories,
-      patience: kept.length === 0 ? 'Unlimited' : 'Limited',
+      patience: patienceWith(kept),
       pins,
       ranges: this.#ranges.of(key, pins),
       credentialFor,

@@ -1,5 +1,6 @@
 import { TowpathError } from '../../api/errors.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
+import { SharedPoll } from '../shared-poll.ts';
 import { printable } from '../text.ts';
 import type { ChartListing } from './chart-listing.ts';
 import type { WantedChart } from './published.ts';
@@ -46,9 +47,7 @@ export class FollowedPlace {
   failures = 0;
   readonly #options: FollowedPlaceOptions;
   readonly #stopped = new AbortController();
-  /** The poll that is under way, and the one after it. */
-  #polling: Promise<void> | undefined;
-  #nextPoll: Promise<void> | undefined;
+  readonly #polls = new SharedPoll(() => this.#pollNow());
 
   constructor(options: FollowedPlaceOptions) {
     this.#options = options;
@@ -63,31 +62,17 @@ export class FollowedPlace {
 
   /** Asks now; never rejects. Who calls while a question is under way shares the next one. */
   poll(): Promise<void> {
-    this.#nextPoll ??= this.#pollAfter(this.#polling);
-    return this.#nextPoll;
+    return this.#polls.poll();
   }
 
   /** The poll that is under way, or a new one: for who knows of nothing newer. */
   pollOnce(): Promise<void> {
-    return this.#nextPoll ?? this.#polling ?? this.poll();
+    return this.#polls.pollOnce();
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new TowpathError('Time', 'Stopping', 'The chart is no longer followed.'));
-    await Promise.all([this.#polling, this.#nextPoll]);
-  }
-
-  /** Callers of one turn of the event loop share a poll. */
-  async #pollAfter(running: Promise<void> | undefined): Promise<void> {
-    await running;
-    await new Promise((resolve) => setImmediate(resolve));
-    this.#polling = this.#nextPoll;
-    this.#nextPoll = undefined;
-    try {
-      await this.#pollNow();
-    } finally {
-      this.#polling = undefined;
-    }
+    await Promise.all([this.#polls.running, this.#polls.next]);
   }
 
   async #pollNow(): Promise<void> {
