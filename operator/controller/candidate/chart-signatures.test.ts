@@ -2,10 +2,11 @@ import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { newChartRepositories } from '../../../test/harness/chart-repositories.ts';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { newSigningKey, type SigningKey } from '../../../test/harness/signing-key.ts';
-import { ChartRepositories, type ChartRepositoriesOptions } from '../../source/charts/chart-repositories.ts';
+import type { ChartRepositoriesOptions } from '../../source/charts/chart-repositories.ts';
 import { Authorities } from '../../source/transport/authorities.ts';
 import { ChartSignatures } from './chart-signatures.ts';
 import { Quarantine } from './quarantine.ts';
@@ -36,12 +37,7 @@ function publish(version: string, key?: SigningKey): Promise<void> {
 }
 
 function verifying(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}) {
-  const charts = new ChartRepositories({
-    allowLoopback: true,
-    locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
-    ...options,
-  });
-  t.after(() => charts.stop());
+  const charts = newChartRepositories(t, engine, options);
   const signatures = new ChartSignatures({ charts, renderer: engine.renderer });
   return async (version: string, key = mine) => {
     const chart = { name: 'redis', version, repository: published.url };
@@ -126,11 +122,7 @@ describe('who signed a chart', () => {
       if (url.endsWith('.prov')) given.push(headers.authorization);
       return false;
     };
-    const charts = new ChartRepositories({
-      allowLoopback: true,
-      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
-    });
-    t.after(() => charts.stop());
+    const charts = newChartRepositories(t, engine);
     const chart = { name: 'redis', version: '1.0.0', repository: published.url };
     const credential = { bearerToken: 'token' };
     const { digest } = await charts.fetch(chart, never, credential);
@@ -144,11 +136,7 @@ describe('who signed a chart', () => {
       response.end(index.replaceAll('- redis-', `- ${elsewhere}/redis-`));
       return true;
     };
-    const other = new ChartRepositories({
-      allowLoopback: true,
-      locate: (each, text, signal) => engine.renderer.findInIndex(each, text, signal),
-    });
-    t.after(() => other.stop());
+    const other = newChartRepositories(t, engine);
     // Its certificate is not for that name: that nothing was given away is what counts.
     await assert.rejects(other.provenance({ ...chart, digest }, never, credential), {
       reason: 'CertificateUnknown',
@@ -157,11 +145,7 @@ describe('who signed a chart', () => {
   });
 
   test('S9: is not asked of a version that has other bytes by now', async (t) => {
-    const charts = new ChartRepositories({
-      allowLoopback: true,
-      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
-    });
-    t.after(() => charts.stop());
+    const charts = newChartRepositories(t, engine);
     const chart = { name: 'redis', version: '1.0.0', repository: published.url, digest: 'ab'.repeat(32) };
     await assert.rejects(charts.provenance(chart, never), { reason: 'ChartReplaced' });
     assert.equal(published.count('.prov'), 0);

@@ -3,11 +3,12 @@ import { createHash } from 'node:crypto';
 import { copyFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { newChartRepositories } from '../../../test/harness/chart-repositories.ts';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { startConnectProxy } from '../../../test/harness/connect-proxy.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { Authorities } from '../transport/authorities.ts';
-import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+import type { ChartRepositoriesOptions } from './chart-repositories.ts';
 
 const engine = new TestRenderer();
 const never = new AbortController().signal;
@@ -29,15 +30,8 @@ beforeEach(() => {
   published.requests.length = 0;
 });
 
-function repositories(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}): ChartRepositories {
-  const charts = new ChartRepositories({
-    allowLoopback: true,
-    locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
-    ...options,
-  });
-  t.after(() => charts.stop());
-  return charts;
-}
+const repositories = (t: TestContext, options: Partial<ChartRepositoriesOptions> = {}) =>
+  newChartRepositories(t, engine, options);
 
 const redis = (version = '1.0.0') => ({ name: 'redis', version, repository: published.url });
 

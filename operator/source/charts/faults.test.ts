@@ -3,13 +3,14 @@ import { readFile, writeFile } from 'node:fs/promises';
 import type { ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { newChartRepositories } from '../../../test/harness/chart-repositories.ts';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { longestTurn } from '../../../test/harness/event-loop.ts';
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { newSigningKey } from '../../../test/harness/signing-key.ts';
 import { scaled } from '../../../test/harness/slowness.ts';
-import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
+import type { ChartRepositories, ChartRepositoriesOptions } from './chart-repositories.ts';
 
 const engine = new TestRenderer();
 const never = new AbortController().signal;
@@ -26,15 +27,8 @@ before(async () => {
 });
 after(() => Promise.all([repository.stop(), registry.stop()]));
 
-function open(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}): ChartRepositories {
-  const charts = new ChartRepositories({
-    allowLoopback: true,
-    locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
-    ...options,
-  });
-  t.after(() => charts.stop());
-  return charts;
-}
+const open = (t: TestContext, options: Partial<ChartRepositoriesOptions> = {}) =>
+  newChartRepositories(t, engine, options);
 
 /** From whom, believed by what. */
 interface Asked {
