@@ -7,6 +7,7 @@ import { newChartRepositories } from '../../../test/harness/chart-repositories.t
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { startConnectProxy } from '../../../test/harness/connect-proxy.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { eventually } from '../../../test/harness/wait.ts';
 import { Authorities } from '../transport/authorities.ts';
 import type { ChartRepositoriesOptions } from './chart-repositories.ts';
 
@@ -78,6 +79,18 @@ describe('a chart of a Helm repository', () => {
     });
     for (const name of ['../redis', 'a/b', '', '.hidden'])
       await assert.rejects(charts.fetch({ ...redis(), name }, never), { reason });
+  });
+
+  test('that is published after its index was asked for is there a second later', async (t) => {
+    const charts = repositories(t);
+    const started = performance.now();
+    await charts.fetch(redis(), never);
+    const late = { ...redis('0.1.0'), name: 'late' };
+    await assert.rejects(charts.fetch(late, never), { reason: 'ChartNotFound' });
+    await published.publish({ 'Chart.yaml': 'apiVersion: v2\nname: late\nversion: 0.1.0\n' });
+    await eventually(() => charts.fetch(late, never), { within: 5_000 });
+    const seconds = (performance.now() - started) / 1_000;
+    assert.ok(published.count('index.yaml') <= 1 + seconds, 'an index that lacks it is asked for no oftener');
   });
 
   test('S9: of one of several builds of a version is that one, and no other stands for it', async (t) => {

@@ -59,6 +59,8 @@ export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeo
 }
 
 const RECENT_MS = 10_000;
+/** As `recentMs`, of an index that lacks what is wanted. */
+const MISSING_MS = 1_000;
 /** Versions of charts that were handed out, and stay what they were. */
 const MOST_HANDED_OUT = 10_000;
 
@@ -288,9 +290,13 @@ export class ChartRepositories {
   async #find(asking: Asking): Promise<Published> {
     const { wanted, repository } = asking;
     const { name, version } = wanted;
-    const cut = await this.#indexes.cut(asking, performance.now() - this.#recentMs);
-    if (cut.text === undefined) throw notFound(wanted, '', nearNames(name, cut.names));
-    const located = await this.#locate(wanted, cut.text, this.#stopped.signal);
+    const asked = performance.now();
+    let found = await this.#locateIn(asking, asked - this.#recentMs);
+    // It may have been published since.
+    if ((found.located?.version ?? '') === '')
+      found = await this.#locateIn(asking, asked - Math.min(this.#recentMs, MISSING_MS));
+    const { located, names } = found;
+    if (located === undefined) throw notFound(wanted, '', nearNames(name, names));
     // As a whole, it may have other charts only.
     if (located.version === '') throw notFound(wanted, version, nearVersions(version, located.versions));
     const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
@@ -304,6 +310,14 @@ export class ChartRepositories {
       open: () => this.#download(asking, url),
       openProvenance: () => this.#downloadProvenance(asking, url),
     };
+  }
+
+  /** What an index that was asked for then, or later, has of a chart; nothing of one that it does not have. */
+  async #locateIn(asking: Asking, since: number) {
+    const { text, names } = await this.#indexes.cut(asking, since);
+    const located =
+      text === undefined ? undefined : await this.#locate(asking.wanted, text, this.#stopped.signal);
+    return { located, names };
   }
 
   async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {
