@@ -23,6 +23,18 @@ test('what does not come in time is told with its name and the last look', async
   );
 });
 
+test('the time that a test has in place of the true one ends no wait', async (t) => {
+  let time = 0;
+  t.mock.method(performance, 'now', () => time);
+  let looks = 0;
+  const look = () => {
+    time += 100_000;
+    looks += 1;
+    return looks === 3;
+  };
+  assert.ok(await eventually(look, { every: 1 }));
+});
+
 test('what is always so is looked at again and again, from the beginning until the time has passed', async () => {
   const began = performance.now();
   const at: number[] = [];
