@@ -4,7 +4,7 @@ import { archiveOf } from '../../test/harness/archive.ts';
 import { MemoryTree } from '../../test/harness/memory-tree.ts';
 import { configMap, data, failure, names, request, TestRenderer } from '../../test/harness/render.ts';
 import { sha256 } from '../manifest/digest.ts';
-import { MissingBases, MissingCharts, TreeWithBases, TreeWithFiles } from './renderer.ts';
+import { MissingBases, MissingCharts, type Rendered, TreeWithBases, TreeWithFiles } from './renderer.ts';
 
 const engine = new TestRenderer();
 
@@ -43,6 +43,24 @@ const local = (entry: string, more = '') => ({
 
 async function valuesOf(entry: string, more: Record<string, string> = {}) {
   return JSON.parse(data(await engine.render({ ...local(entry), ...more }), 'web-redis').values ?? '');
+}
+
+/** Rendered with an archive for the chart that it lacks. */
+async function withArchive(tree: MemoryTree, packed: Buffer): Promise<Rendered> {
+  const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
+  assert.ok(error instanceof MissingCharts);
+  const archive = { digest: sha256(packed.toString('base64')), data: packed };
+  const files = new Map(error.charts.map(({ file }) => [file ?? '', archive]));
+  return engine.renderer.render(new TreeWithFiles(tree, files), request('web'));
+}
+
+/** Rendered with files for the base in another repository that it refers to. */
+async function withBase(tree: MemoryTree, files: Readonly<Record<string, string>>): Promise<Rendered> {
+  const error = await failure(engine.renderer.render(tree, request('web')), 'RemoteBaseUnsupported');
+  assert.ok(error instanceof MissingBases);
+  const other = new MemoryTree(files);
+  const bases = new Map(error.bases.map(({ folder }) => [folder, other]));
+  return engine.renderer.render(new TreeWithBases(tree, bases), request('web'));
 }
 
 describe('helmCharts of a kustomization', () => {
@@ -168,28 +186,19 @@ describe('helmCharts of a kustomization', () => {
       });
       const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
       assert.ok(error instanceof MissingCharts);
-      const [{ file = '', ...chart } = { file: '' }] = error.charts;
+      const [{ file: _, ...chart } = {}] = error.charts;
       assert.deepEqual(chart, { name: 'redis', repository: 'https://charts.dev/x', ...wanted });
-      const packed = archiveOf(at('redis', redis));
-      const archive = { digest: sha256(packed.toString('base64')), data: packed };
-      const rendered = await engine.renderer.render(
-        new TreeWithFiles(tree, new Map([[file, archive]])),
-        request('web'),
-      );
+      const rendered = await withArchive(tree, archiveOf(at('redis', redis)));
       assert.deepEqual(names(rendered.objects), ['web-redis']);
     }
   });
 
   test('may be those of a base in another repository', async () => {
     const tree = new MemoryTree({ 'web/kustomization.yaml': 'resources: ["https://git.dev/x/a"]\n' });
-    const error = await failure(engine.renderer.render(tree, request('web')), 'RemoteBaseUnsupported');
-    assert.ok(error instanceof MissingBases);
-    const other = new MemoryTree({
+    const rendered = await withBase(tree, {
       ...at('charts/redis', redis),
       'kustomization.yaml': 'helmCharts: [{name: redis, releaseName: web, valuesInline: {size: 4}}]\n',
     });
-    const bases = new Map(error.bases.map(({ folder }) => [folder, other]));
-    const rendered = await engine.renderer.render(new TreeWithBases(tree, bases), request('web'));
     assert.equal(JSON.parse(data(rendered, 'web-redis').values ?? '').size, 4);
   });
 
@@ -226,6 +235,74 @@ describe('helmCharts of a kustomization', () => {
     const files = local('', 'helmGlobals: {chartHome: ../../../etc}\n');
     const away = { ...files, 'web/a.yaml': configMap('a', 'x') };
     await failure(engine.render(away), 'KustomizationInvalid');
+  });
+
+  test('S6: an archive that was fetched has its dependencies in it: nothing of the repository stands for one', async () => {
+    const beside = {
+      'db/Chart.yaml': 'apiVersion: v2\nname: db\nversion: 1.0.0\n',
+      'db/templates/a.yaml': configMap('db', 'x'),
+      'web/kustomization.yaml':
+        'helmCharts: [{name: redis, releaseName: web, version: 1.2.3, repo: "https://charts.dev/x"}]\n',
+    };
+    for (const repository of ['file://../db', 'https://charts.dev/x']) {
+      const packed = archiveOf(
+        at('redis', {
+          ...redis,
+          'Chart.yaml': `${redis['Chart.yaml']}dependencies:\n- {name: db, version: 1.x, repository: "${repository}"}\n`,
+        }),
+      );
+      const error = await failure(withArchive(new MemoryTree(beside), packed), 'DependencyMissing');
+      assert.ok(!(error instanceof MissingCharts));
+      assert.match(
+        error.message,
+        /^Chart redis depends on db 1\.x from .*, which is not in redis-1\.2\.3\.tgz\/charts\. It was packaged without/,
+      );
+    }
+  });
+
+  test('leave out what .helmignore names in an archive, too, which Kustomize unpacks first', async () => {
+    const tree = new MemoryTree({
+      'web/kustomization.yaml':
+        'helmCharts: [{name: redis, releaseName: web, version: 1.2.3, repo: "https://charts.dev/x"}]\n',
+    });
+    const rendered = await withArchive(
+      tree,
+      archiveOf(at('redis', { ...redis, '.helmignore': 'templates/hook.yaml\n' })),
+    );
+    assert.deepEqual(names(rendered.objects), ['web-redis']);
+    assert.deepEqual(rendered.hooks, []);
+  });
+
+  test('S6: file:// of a base in another repository stays in that, and its version is no path', async () => {
+    const own = {
+      ...at('x', { 'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.0.0\n' }),
+      'x/templates/a.yaml': configMap('own', 'x'),
+      'web/kustomization.yaml': 'resources: ["https://git.dev/x/a"]\n',
+    };
+    const rendered = (version: string, repository: string) => {
+      const chart = {
+        'Chart.yaml': `apiVersion: v2\nname: web\nversion: 1.0.0\ndependencies:\n- {name: x, version: 1.x, repository: "${repository}"}\n`,
+        'templates/a.yaml': configMap('web', 'x'),
+      };
+      return withBase(new MemoryTree(own), {
+        ...at('charts/web', chart),
+        ...at('x', { 'Chart.yaml': 'apiVersion: v2\nname: x\nversion: 1.1.0\n' }),
+        'x/templates/a.yaml': configMap('of-the-base', 'x'),
+        'kustomization.yaml': `helmCharts: [{releaseName: web, ${version}}]\n`,
+      });
+    };
+    const within = await rendered('name: web', 'file://../../x');
+    assert.deepEqual(names(within.objects), ['of-the-base', 'web']);
+    const error = await failure(rendered('name: web', 'file://../../../../../x'), 'DependencyMissing');
+    assert.match(
+      error.message,
+      /^Chart web depends on x 1\.x from file:\/\/\.\.\/\.\.\/\.\.\/\.\.\/\.\.\/x, which is not in/,
+    );
+    const away = await failure(
+      rendered('name: x, version: 1/../../../../../.., repo: "https://charts.dev"', 'file://../../x'),
+      'KustomizationInvalid',
+    );
+    assert.match(away.message, /with the version "1[./]+", which is none/);
   });
 
   test('may render to nothing', async () => {

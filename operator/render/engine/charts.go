@@ -30,7 +30,9 @@ type tree struct {
 	bytes  int
 	// Its only file is a chart's archive.
 	packed bool
-	files  []*bufferedFile
+	// Its files are those of such an archive.
+	unpacked bool
+	files    []*bufferedFile
 	// The chart in it, loaded once.
 	chart *chart.Chart
 	err   error
@@ -114,6 +116,10 @@ func (t *tree) loadAnew() (*chart.Chart, error) {
 	t.odd = append(t.odd, repetitionsIn(c, "")...)
 	return c, refusePacked(c, "")
 }
+
+// isPublished tells that somebody packed it: beside it there is nothing of what was beside the chart, whatever lies in the
+// repository by that name.
+func (t *tree) isPublished() bool { return t.packed || t.unpacked }
 
 // chartFiles are those that Helm reads of the chart: of an archive all, since .helmignore had its say when it was packed.
 func (t *tree) chartFiles() ([]*bufferedFile, error) {
@@ -232,6 +238,8 @@ type assembly struct {
 	locked locked
 	// Somebody published it: whoever renders it cannot change it.
 	packed bool
+	// What it lacks is not fetched.
+	whole bool
 }
 
 // declared is a dependency by its chart's own name, with the versions of it that are vendored.
@@ -306,7 +314,7 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	}
 	loaded, err := at.load()
 	if err != nil {
-		return nil, chartFailure(dir, err, at.packed)
+		return nil, chartFailure(dir, err, at.isPublished())
 	}
 	for _, odd := range at.odd {
 		log.Print(path.Join(dir, odd))
@@ -315,8 +323,7 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	locate(c, dir, a.where)
 	for _, dependency := range c.Metadata.Dependencies {
 		local, ok := localDependency(dir, dependency)
-		// Beside an archive there is nothing of what was beside the chart.
-		if !ok || at.packed || vendored(c, dependency) {
+		if !ok || at.isPublished() || vendored(c, dependency) {
 			continue
 		}
 		from, err := a.trees.chart(local)
@@ -339,7 +346,8 @@ func (a *assembly) chart(dir string, at *tree, chain []string) (*chart.Chart, er
 	return c, nil
 }
 
-// localDependency is the repository path of a file:// dependency of the chart in dir.
+// localDependency is the path of a file:// dependency of the chart in dir, in the repository that the chart is in: that of
+// the Application, or of a base.
 func localDependency(dir string, dependency *chart.Dependency) (string, bool) {
 	if dependency == nil {
 		return "", false
@@ -349,7 +357,7 @@ func localDependency(dir string, dependency *chart.Dependency) (string, bool) {
 		return "", false
 	}
 	local := path.Join(dir, relative)
-	return local, local != ".." && !strings.HasPrefix(local, "../")
+	return local, local != ".." && !strings.HasPrefix(local, "../") && withinBase("/"+local) == withinBase(path.Join("/", dir))
 }
 
 func vendored(c *chart.Chart, dependency *chart.Dependency) bool {

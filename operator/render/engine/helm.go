@@ -153,7 +153,7 @@ func (a *assembly) missingDependencies(c *chart.Chart) error {
 	}
 	first := all[0]
 	fetch, hint := []dependencyRef(nil), ""
-	if !a.packed {
+	if !a.packed && !a.whole {
 		var err error
 		if fetch, hint, err = a.fetchable(c, all); err != nil {
 			return err

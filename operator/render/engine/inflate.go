@@ -129,6 +129,10 @@ func (r *repository) noteChart(name string, index int, c types.HelmChart, global
 		return refuse("with devel, which is not supported: write the version, or a range that has pre-releases in it, as >0.0.0-0.")
 	}
 	if c.Version != "" && c.Repo != "" {
+		// What becomes a part of the path leads out of the repository as well as chartHome.
+		if strings.Contains(c.Version, "/") {
+			return refuse("with the version %q, which is none, nor a range of versions.", c.Version)
+		}
 		home = path.Join(home, c.Name+"-"+c.Version)
 	}
 	one := &inflation{HelmChart: c, name: name, dir: path.Join(home, c.Name)[1:]}
@@ -205,6 +209,7 @@ func (r *repository) inflated(c *inflation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	asm.packed, asm.whole = from.isPublished(), true
 	loaded, err := asm.chart(dir, from, nil)
 	if err != nil {
 		return nil, err
@@ -243,9 +248,10 @@ func (r *repository) chartTree(asm *assembly, c *inflation) (*tree, string, erro
 	}
 	files, err := unpack(blobs[0])
 	if err != nil {
-		return nil, "", chartFailure(name, err, false)
+		return nil, "", chartFailure(name, err, true)
 	}
-	return &tree{files: files}, name, nil
+	// Kustomize unpacks it and renders the directory, by its .helmignore.
+	return &tree{files: files, unpacked: true}, name, nil
 }
 
 // requestOf is the request of who would render the chart by itself, and where its objects land as the kustomizations say
