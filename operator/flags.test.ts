@@ -40,6 +40,10 @@ const wrong: [string, RegExp][] = [
   ['--webhook-secret=A B', /--webhook-secret is "A B"; it must be the name of a Secret/],
   ['--webhook-host-aliases=a', /--webhook-host-aliases is "a"; it must be pairs of hosts/],
   ['--probe-address=8081', /--probe-address is "8081"; it must be an address with a port/],
+  [
+    '--managed-pod-security=strict',
+    /--managed-pod-security is "strict"; it must be privileged, baseline or restricted, or empty for none/,
+  ],
   ['--log-level=loud', /--log-level is "loud"; it must be trace/],
   ['--log-format=xml', /--log-format is "xml"; it must be json or text/],
   ['--namespace=No Namespace', /--namespace is "No Namespace"/],

@@ -52,6 +52,10 @@ const FORMS = {
     fits: (value: string) => value === '' || /^[^\s,/%]{1,253}(,[^\s,/%]{1,253})*$/.test(value),
     hint: 'names of ClusterRoles with commas between them, such as edit,view, or empty for none',
   },
+  'pod security': {
+    fits: (value: string) => ['', 'privileged', 'baseline', 'restricted'].includes(value),
+    hint: 'privileged, baseline or restricted, or empty for none',
+  },
   level: {
     fits: (value: string) => ['trace', 'debug', 'info', 'warn', 'error'].includes(value),
     hint: 'trace, debug, info, warn or error',
@@ -106,6 +110,12 @@ export const FLAGS = {
     form: 'roles',
     default: 'edit',
     help: 'ClusterRoles that may be bound for Environments with managed access (spec.access.clusterRole), separated by commas. Empty: none.',
+  },
+  'managed-pod-security': {
+    type: 'string',
+    form: 'pod security',
+    default: 'baseline',
+    help: "Level of Pod Security that namespaces get which are made for Environments with managed access, in every cluster: their label pod-security.kubernetes.io/enforce. Empty: no label, and the API server's own default holds.",
   },
   'approval-policy': {
     type: 'string',

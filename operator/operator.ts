@@ -463,6 +463,7 @@ export class Operator {
         home: this.#home.client,
         ownNamespace: flags.namespace,
         clusterRoles: rolesOf(flags),
+        podSecurity: flags['managed-pod-security'],
         clientOf: (target) => this.#environments.clusterOf(target).client,
         onChange: (target) => this.#controller.onTargetChanged(target),
       }),

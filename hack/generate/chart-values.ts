@@ -186,6 +186,11 @@ export const CHART_VALUES: ChartGroup['values'] = {
           uniqueItems: true,
         },
       },
+      podSecurity: oneOf(
+        "Level of Pod Security of the namespaces that Towpath makes: their label pod-security.kubernetes.io/enforce. A policy holds the operator to that level or a stricter one, but for privileged. Empty: no label, so that the API server's own default holds. What is there already stays as it is.",
+        ['privileged', 'baseline', 'restricted', ''],
+        'baseline',
+      ),
     },
   },
   rbac: {

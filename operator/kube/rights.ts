@@ -153,7 +153,7 @@ export const MANAGED_RIGHTS: readonly Right[] = [
     apiGroups: [''],
     resources: ['namespaces'],
     verbs: ['create'],
-    why: 'Those that Environments land in, with the label that says for whom. None is changed or deleted.',
+    why: 'Those that Environments land in, with the labels that say for whom, and which Pods they take. None is changed or deleted.',
   },
   {
     apiGroups: [''],

@@ -75,6 +75,7 @@ export async function startController({
       home,
       ownNamespace: namespace,
       clusterRoles: ['edit'],
+      podSecurity: 'baseline',
       clientOf: () => there,
       onChange: (target) => controller.onTargetChanged(target),
     }),

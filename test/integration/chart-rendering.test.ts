@@ -569,8 +569,36 @@ for (const [how, values] of [
       !rules.some(({ resources, verbs }) => resources.includes('namespaces') && verbs.includes('create')),
     );
     const names = objects.map(({ metadata }) => metadata.name);
-    assert.ok(!names.some((name) => name.endsWith('.managed-access')));
+    assert.ok(!names.some((name) => /\.managed-(access|namespaces)$/.test(name)));
     assert.ok(names.includes('towpath-system.towpath.approvals'), 'who approves is proven all the same');
+  });
+
+for (const [podSecurity, levels] of [
+  ['baseline', ['baseline', 'restricted']],
+  ['restricted', ['restricted']],
+  ['', ['', 'baseline', 'restricted']],
+  ['privileged', undefined],
+] as const)
+  test(`S15: with the level of Pod Security "${podSecurity}" the operator is told it, and its policy demands it`, async () => {
+    const objects = await rendered({ managedAccess: { podSecurity } });
+    const [pod] = podsOf([only(objects, 'Deployment')]);
+    assert.ok(pod?.spec.containers[0]?.args.includes(`--managed-pod-security=${podSecurity}`));
+    const policies = objects.filter(({ metadata }) => metadata.name.endsWith('.managed-namespaces'));
+    assert.deepEqual(
+      policies.map(({ kind }) => kind),
+      ['ValidatingAdmissionPolicy', 'ValidatingAdmissionPolicyBinding'],
+    );
+    const { validations, matchConditions } = (policies[0]?.spec ?? {}) as {
+      validations: { expression: string }[];
+      matchConditions: { expression: string }[];
+    };
+    const account = pod?.spec['serviceAccountName'];
+    assert.deepEqual(
+      matchConditions.map(({ expression }) => expression),
+      [`request.userInfo.username == 'system:serviceaccount:towpath-system:${account}'`],
+    );
+    const lists = validations.flatMap(({ expression }) => /in (\[[^\]]*\])/.exec(expression)?.[1] ?? []);
+    assert.deepEqual(lists, levels === undefined ? [] : [JSON.stringify(levels)]);
   });
 
 test('view reads our kinds, edit writes Applications, and nothing else is added to a ClusterRole of people', async () => {

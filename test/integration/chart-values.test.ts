@@ -13,6 +13,7 @@ for (const [what, values, says] of [
   ['a misspelt key', { replicas: 2 }, /replicas/],
   ['a misspelt key inside', { image: { name: 'towpath' } }, /name/],
   ['a misspelt key deep inside', { metrics: { serviceMonitor: { enable: true } } }, /enable/],
+  ['a level of Pod Security that there is not', { managedAccess: { podSecurity: 'strict' } }, /podSecurity/],
   ['a log level that there is not', { log: { level: 'verbose' } }, /level/],
   ['a digest that is none', { image: { digest: 'latest' } }, /digest/],
   ['a port as a word', { networkPolicy: { git: { ports: ['ssh'] } } }, /ports/],

@@ -539,6 +539,23 @@ async function bindsOnlyWhereItMay(t: TestContext, other: Cluster): Promise<void
     /attempting to grant RBAC permissions|only the ClusterRoles/,
   );
   assert.equal(await bind('for-shop'), '');
+
+  const namespaceWith = async (labels: Record<string, string>) => {
+    const input = JSON.stringify({
+      apiVersion: 'v1',
+      kind: 'Namespace',
+      metadata: { name: 'taken', labels: { 'towpath.dev/managed-for': 'shop', ...labels } },
+    });
+    const as = '--as=system:serviceaccount:towpath-system:towpath-remote';
+    const { code, stderr } = await other.kubectl(['create', '--dry-run=server', as, '-f', '-'], { input });
+    return code === 0 ? '' : stderr;
+  };
+  const level = 'pod-security.kubernetes.io/enforce';
+  await eventually(async () => /level baseline of Pod Security or a stricter/.test(await namespaceWith({})), {
+    describe: 'a namespace without a level to be refused',
+  });
+  assert.match(await namespaceWith({ [level]: 'privileged' }), /level baseline of Pod Security/);
+  assert.equal(await namespaceWith({ [level]: 'baseline' }), '');
 }
 
 /** Makes a StorageClass, by which a claim waits for its first Pod; it goes with the test. */
@@ -548,6 +565,10 @@ async function newStorageClass(t: TestContext, cluster: Cluster, name: string): 
   const volumeBindingMode = 'WaitForFirstConsumer';
   await make(cluster, path, { metadata: { name }, provisioner: 'example.com/none', volumeBindingMode });
   return name;
+}
+
+interface Labelled {
+  metadata: { labels?: Record<string, string> };
 }
 
 /** A claim in a wave before that of all else. */
@@ -589,6 +610,8 @@ test('S16: the commands of docs/clusters.md make a kubeconfig with which access 
   const revision = await stage.deployed('web', { environments: [{ name }] });
   assert.ok(revision);
   assert.equal((await webIn(other, landing))?.version, '1');
+  const made = JSON.parse((await other.request('GET', `/api/v1/namespaces/${landing}`)).body) as Labelled;
+  assert.equal(made.metadata.labels?.['pod-security.kubernetes.io/enforce'], 'baseline');
   const { status } = await untilEnvironment(stage, { name }, 'Available');
   assert.equal(status?.cluster?.context, 'eu');
 

@@ -18,7 +18,7 @@ function examples(): Example[] {
   const pages = ['README.md', ...globSync('docs/*.md', { cwd: root })].sort();
   return pages.flatMap((page) => {
     const text = readFileSync(join(root, page), 'utf8');
-    return [...text.matchAll(/^```yaml\n([^`]{1,4000})^```$/gm)].map(({ 1: block = '', index }) => ({
+    return [...text.matchAll(/^```yaml\n([^`]{1,6000})^```$/gm)].map(({ 1: block = '', index }) => ({
       place: `${page}:${text.slice(0, index).split('\n').length}`,
       text: block,
     }));

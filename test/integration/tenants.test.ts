@@ -12,6 +12,7 @@ import { always, eventually } from '../harness/wait.ts';
 import { chartOf, configMap, hookJob, type TestObject, toldOf } from './steps.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
+const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 const WRITES = ['apply', 'create', 'patch', 'update', 'delete'] as const;
 const ACCESS = /\/(namespaces\/[^/]+|serviceaccounts\/towpath|rolebindings\/towpath-managed|namespaces)$/;
 
@@ -81,6 +82,7 @@ describe('tenants of one cluster', () => {
 
     const namespace = await live('/api/v1/namespaces/shop-staging');
     assert.equal(namespace?.metadata.labels?.['towpath.dev/managed-for'], 'shop');
+    assert.equal(namespace?.metadata.labels?.[POD_SECURITY], 'baseline');
     const binding = await bindingOf('shop-staging');
     assert.deepEqual(binding?.roleRef, { apiGroup: RBAC, kind: 'ClusterRole', name: 'edit' });
     assert.deepEqual(binding?.subjects, [
@@ -125,10 +127,14 @@ describe('tenants of one cluster', () => {
     await cluster.request('DELETE', account);
     const body = { subjects: [{ kind: 'ServiceAccount', name: 'mallory', namespace: 'default' }] };
     await cluster.request('PATCH', path, { body, contentType: 'application/merge-patch+json' });
+    // Labels are the platform's, once the namespace is there.
+    await label('shop-staging', { [POD_SECURITY]: 'privileged' });
     const second = await push(on, 'web', [configMap('web', { is: 'two' })]);
     await shop.ready('web', second);
     assert.deepEqual((await bindingOf('shop-staging'))?.subjects, binding?.subjects);
     assert.ok((await live(account)) !== undefined);
+    const relabelled = await live('/api/v1/namespaces/shop-staging');
+    assert.equal(relabelled?.metadata.labels?.[POD_SECURITY], 'privileged');
 
     // Another role is another binding.
     await patchEnvironment('staging', { access: { clusterRole: 'view' } });

@@ -79,7 +79,7 @@
 {{- end -}}
 
 {{- define "towpath.rules.managed" -}}
-# Those that Environments land in, with the label that says for whom. None is changed or deleted.
+# Those that Environments land in, with the labels that say for whom, and which Pods they take. None is changed or deleted.
 - apiGroups: [""]
   resources: [namespaces]
   verbs: [create]

@@ -28,6 +28,8 @@ export interface ManagedAccessOptions {
   ownNamespace: string;
   /** ClusterRoles that may be bound, as --managed-cluster-roles says. */
   clusterRoles: readonly string[];
+  /** Level of Pod Security of namespaces that are made, as --managed-pod-security says; empty: none. */
+  podSecurity: string;
   /** The API server that a target's objects are in, with the operator's own rights there. */
   clientOf(target: Target): KubeClient;
   /** What kept access from being made for the target, by its id, is other by now. */
@@ -131,7 +133,7 @@ export class ManagedAccess implements AccessKeeper {
       return {
         is: 'Managed',
         client: this.#options.clientOf(target),
-        place: { ...where, clusterRole: managedRole },
+        place: { ...where, clusterRole: managedRole, podSecurity: this.#options.podSecurity },
       };
     if (landsByLabel === undefined) return undefined;
     const place = { ...where, account: account?.name ?? '' };

@@ -12,6 +12,8 @@ export interface ManagedPlace {
   readonly tenant: string;
   /** What the account is bound to. */
   readonly clusterRole: string;
+  /** Level of Pod Security that the namespace gets where it is made; empty: none. */
+  readonly podSecurity: string;
 }
 
 /** The ServiceAccount that is made, in each target namespace. */
@@ -19,6 +21,7 @@ export const MANAGED_ACCOUNT = 'towpath';
 /** Not the account's name: a person's own binding of that name stays as it is. */
 const BINDING = 'towpath-managed';
 const RBAC = 'rbac.authorization.k8s.io';
+const LABEL_POD_SECURITY = 'pod-security.kubernetes.io/enforce';
 const LABELS = { 'app.kubernetes.io/managed-by': 'towpath' };
 
 /** The ClusterRole that an Environment has managed access bound to; undefined: it names an account instead. */
@@ -45,13 +48,17 @@ export function bindingPath(namespace: string): ObjectPath {
   return { resource: { group: RBAC, version: 'v1', plural: 'rolebindings' }, namespace, name: BINDING };
 }
 
-/** The label comes with the creation: a namespace that has none was made by somebody else (S16). */
-export function newNamespace({ namespace, tenant }: ManagedPlace): object {
-  return {
-    apiVersion: 'v1',
-    kind: 'Namespace',
-    metadata: { name: namespace, labels: { ...LABELS, [LABEL_MANAGED_FOR]: tenant } },
+/**
+ * The label comes with the creation: a namespace that has none was made by somebody else (S16). And so does the level
+ * of Pod Security: a tenant whose own namespace is held to one would get privileged Pods here, and with them the node.
+ */
+export function newNamespace({ namespace, tenant, podSecurity }: ManagedPlace): object {
+  const labels = {
+    ...LABELS,
+    [LABEL_MANAGED_FOR]: tenant,
+    ...(podSecurity !== '' && { [LABEL_POD_SECURITY]: podSecurity }),
   };
+  return { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace, labels } };
 }
 
 export function newAccount({ namespace }: ManagedPlace): object {
