@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { APPROVAL_LIMITS } from '../operator/api/v1alpha1/approval.ts';
 import type { Kubectl } from './kubectl.ts';
 
 const reviewSchema = z.object({
@@ -21,6 +22,13 @@ export async function whoAmI(kubectl: Pick<Kubectl, 'json'>): Promise<WhoAmI> {
   const { metadata, status } = reviewSchema.parse(await kubectl.json(['auth', 'whoami']));
   const at = metadata.creationTimestamp;
   return { ...status.userInfo, askedAt: at ? new Date(at) : undefined };
+}
+
+/** Those of a user's groups that an Approval names, as the chart's mutating policy takes them. */
+export function writtenOf(groups: readonly string[]): string[] {
+  return groups
+    .filter((group) => [...group].length <= APPROVAL_LIMITS.group)
+    .slice(0, APPROVAL_LIMITS.groups);
 }
 
 /** Who asks is answered with the time at which that was. */

@@ -3,6 +3,12 @@ import { API_VERSION } from './names.ts';
 import { metadataSchema } from './resource.ts';
 import { environmentName, matches, objectName, orderedList, ruled, text } from './schema.ts';
 
+/**
+ * Of who decides so many groups are named, and none with a longer name, which no gate asks for. The chart's admission
+ * policies write, and prove, as many.
+ */
+export const APPROVAL_LIMITS = { groups: 1_024, group: 256 } as const;
+
 const specSchema = ruled(
   z.object({
     application: objectName('Name of the Application, in the same namespace.', 53),
@@ -22,8 +28,8 @@ const specSchema = ruled(
       'Who decides: the name by which the API server knows who makes this. It fills that in where it has mutating policies, and proves it everywhere.',
     ).min(1),
     groups: orderedList(
-      text(256, 'Name of a group.'),
-      256,
+      text(APPROVAL_LIMITS.group, 'Name of a group.'),
+      APPROVAL_LIMITS.groups,
       'Groups of who decides; only such as the API server knows are taken.',
     ).default([]),
   }),
