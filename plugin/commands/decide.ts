@@ -8,8 +8,9 @@ import { CommandError, EXIT } from '../exit-codes.ts';
 import { linesOfChanges } from '../promotion.ts';
 import { plain } from '../text/terminal.ts';
 import { allWaiting, changesOf, shortDigest, type Waits, waitingOf } from '../waiting.ts';
-import { whoAmI } from '../who-am-i.ts';
+import { whoAmI, writtenOf } from '../who-am-i.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
+import { answerTo, type Decided, isCounted, outcomeOf } from './decision-answer.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
 
 const RESOURCE = `approvals.${GROUP}`;
@@ -29,6 +30,7 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       ? 'Says yes, in your name, to the manifests that wait for approval in that environment, and to no others.'
       : 'Says no to the manifests that wait in that environment: they are held back there. A newer commit may enter.',
     notes: [
+      ...(isYes ? [] : ['It ends with 0 once the status says that they are held back.']),
       '--revision SHA: what waits of that commit, what you looked at, or what soaks in the stage before, and nothing that',
       'came since; --candidate: by the digest of its manifests, of which 7 digits are enough.',
     ],
@@ -44,27 +46,34 @@ function deciding(decision: 'Approve' | 'Reject'): Command {
       }
       const { digest } = chosen;
       const me = await whoAmI(kubectl);
+      const made: Decided = { decision, digest, by: me.username };
       const about = { application: name, environment, digest };
-      if ((await lastDecision(context, about, me.username)) === decision)
+      const isSaid = (await lastDecision(context, about, me.username)) === decision;
+      if (isSaid && isCounted(entry, made))
         throw new CommandError(
           `You have ${isYes ? 'approved' : 'rejected'} these manifests (${digest}) already, as ${me.username}.`,
           EXIT.NotAwaited,
         );
-      await warnIfNobodyLeads(context);
+      const since = await warnIfNobodyLeads(context, 'Asked');
       const changes = changesOf(entry, chosen);
       if (isYes) tellChanges(context, changes);
       await kubectl.create({
         apiVersion: API_VERSION,
         kind: 'Approval',
         metadata: { generateName: `${name}-` },
-        spec: { ...about, decision, by: me.username, groups: me.groups },
+        spec: { ...about, decision, by: me.username, groups: writtenOf(me.groups) },
       });
+      const found = since === undefined ? await answerTo(context, made, entry) : 'NobodyLeads';
+      const outcome = outcomeOf(made, found, commandOn(application, 'rollback', environment));
       const what = `manifests ${digest} of ${key} in ${environment}${ofCommit(chosen.revision, entry)}`;
-      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}. Follow it with ${commandOn(application, 'status', environment, '--watch')}.${others(chosen, entry)}`;
+      const follow = commandOn(application, 'status', environment, '--watch');
+      const message = `You ${isYes ? 'approved' : 'rejected'} ${what}, as ${me.username}.${outcome.words} Follow it with ${follow}.${others(chosen, entry)}`;
+      const { counted } = outcome;
+      const { by } = made;
       if (isJson(context))
-        printJson(context, { ...about, application: key, decision, by: me.username, changes, message });
+        printJson(context, { ...about, application: key, decision, by, changes, counted, message });
       else printLines(context, [message]);
-      return EXIT.Done;
+      return outcome.code;
     },
   };
 }
