@@ -16,14 +16,22 @@ async function done(
   {
     freezes = [],
     until,
+    reason,
+    username = 'petra',
     said = NOW,
-  }: { freezes?: readonly Freeze[]; until?: string; said?: string | null } = {},
+  }: {
+    freezes?: readonly Freeze[];
+    until?: string;
+    reason?: string;
+    username?: string;
+    said?: string | null;
+  } = {},
 ) {
   const patches: { spec: { freezes: Freeze[] } }[] = [];
   const printed: string[] = [];
   const json = (args: readonly string[]) => {
     if (args[0] === 'auth')
-      return { metadata: { creationTimestamp: said }, status: { userInfo: { username: 'petra' } } };
+      return { metadata: { creationTimestamp: said }, status: { userInfo: { username } } };
     if (args[0] === 'get') return { metadata: { name: 'prod', resourceVersion: '1' }, spec: { freezes } };
     patches.push(JSON.parse(args.at(-1)?.replace('--patch=', '') ?? ''));
     return {};
@@ -31,7 +39,7 @@ async function done(
   const code = await run({
     kubectl: { json: (args: readonly string[]) => Promise.resolve(json(args)) },
     words: ['prod'],
-    flags: until === undefined ? {} : { until },
+    flags: { ...(until === undefined ? {} : { until }), ...(reason === undefined ? {} : { reason }) },
     now: () => new Date(clock),
     out: { width: 200, write: (text: string) => printed.push(text) },
   } as unknown as Context);
@@ -60,7 +68,7 @@ for (const [what, clock] of Object.entries(CLOCKS))
       { from: '2026-11-29T00:00:00Z', until: '2026-11-30T09:59:00Z' },
     ];
     const { freezes, printed } = await done(unfreeze, clock, { freezes: [...holds, ...others] });
-    assert.deepEqual(freezes, others);
+    assert.deepEqual(freezes, others.slice(0, 1), 'what is over goes with them');
     assert.match(printed, /is no longer frozen/);
     assert.match((await done(unfreeze, clock, { freezes: others })).printed, /is not frozen/);
   });
@@ -83,4 +91,91 @@ test('D8: freeze and unfreeze of an Environment that does not exist name those t
       message: 'There is no Environment prdo; there are: prod, staging.',
     });
   }
+});
+
+test('A25: what is over leaves room for new freezes, by the cluster clock alone', async () => {
+  const over = Array.from({ length: 64 }, (_, index) => ({
+    from: `2026-11-${String(1 + (index % 28)).padStart(2, '0')}T08:00:00Z`,
+    until: '2026-11-30T10:00:07Z',
+  }));
+  const later = { from: '2026-12-24T00:00:00Z', until: '2027-01-02T00:00:00Z' };
+  const { freezes } = await done(freeze, CLOCKS.behind, { freezes: [...over, later], until: '2h' });
+  assert.deepEqual(freezes?.slice(0, -1), [later]);
+  assert.equal(freezes?.length, 2);
+  const unsure = await done(freeze, CLOCKS.ahead, { freezes: [...over, later], said: null });
+  assert.equal(unsure.freezes?.length, 66, 'a wrong clock would end what holds');
+});
+
+test('a reason that is too long is cut, and never the name of who freezes', async () => {
+  const reasonFor = async (reason: string, username: string) => {
+    const { freezes } = await done(freeze, NOW, { reason, username });
+    return freezes?.[0]?.reason ?? '';
+  };
+  assert.equal(await reasonFor('an incident', 'petra'), 'an incident (petra)');
+  const cut = await reasonFor('x'.repeat(200), 'petra@example.com');
+  assert.equal(cut, `${'x'.repeat(107)}… (petra@example.com)`);
+  assert.equal([...cut].length, 128);
+  assert.equal([...(await reasonFor('🚧'.repeat(128), 'petra'))].length, 128);
+  const bot = `system:serviceaccount:${'n'.repeat(63)}:${'b'.repeat(63)}`;
+  const ofBot = await reasonFor('an incident', bot);
+  assert.ok(ofBot.length === 128 && bot.endsWith(ofBot.slice(1)), ofBot);
+});
+
+const CONFLICT = new CommandError(
+  'Error from server (Conflict): Operation cannot be fulfilled on environments.towpath.dev',
+);
+
+/** What `--all` comes to where others write these Environments so often before each is written. */
+async function frozenAll(conflicts: Readonly<Record<string, number>>) {
+  const left = new Map(Object.entries(conflicts));
+  const versions = new Map(Object.keys(conflicts).map((name) => [name, 1]));
+  const frozen = new Map<string, Freeze[]>();
+  const [printed, told]: [string[], string[]] = [[], []];
+  const of = (name: string) => ({
+    metadata: { name, resourceVersion: String(versions.get(name)) },
+    spec: { freezes: [{ from: '2026-11-01T00:00:00Z', reason: `version ${versions.get(name)}` }] },
+  });
+  const json = async (args: readonly string[]): Promise<object> => {
+    const [verb, , name = ''] = args;
+    if (verb === 'auth')
+      return { metadata: { creationTimestamp: NOW }, status: { userInfo: { username: 'petra' } } };
+    if (verb === 'get') return name === '' ? { items: [...versions.keys()].map(of) } : of(name);
+    const more = left.get(name) ?? 0;
+    left.set(name, more - 1);
+    if (more > 0) versions.set(name, (versions.get(name) ?? 0) + 1);
+    const { metadata, spec } = JSON.parse(args.at(-1)?.replace('--patch=', '') ?? '') as {
+      metadata: { resourceVersion: string };
+      spec: { freezes: Freeze[] };
+    };
+    if (metadata.resourceVersion !== String(versions.get(name))) throw CONFLICT;
+    frozen.set(name, spec.freezes);
+    return {};
+  };
+  const code = await freeze.run({
+    kubectl: { json },
+    words: [],
+    flags: { all: true },
+    now: () => new Date(NOW),
+    out: { width: 200, write: (text: string) => printed.push(text) },
+    err: { width: 200, write: (text: string) => told.push(text) },
+  } as unknown as Context);
+  return { code, printed: printed.join(''), told: told.join(''), frozen };
+}
+
+test('A25: what others write meanwhile keeps no Environment from its freeze, and loses nothing of theirs', async () => {
+  const { code, frozen, told } = await frozenAll({ dev: 0, prod: 3, staging: 1 });
+  assert.deepEqual([code, told], [0, '']);
+  assert.deepEqual([...frozen.keys()], ['dev', 'prod', 'staging']);
+  assert.deepEqual(
+    frozen.get('prod')?.map(({ reason }) => reason),
+    ['version 4', 'frozen (petra)'],
+  );
+});
+
+test('A25: one that others keep writing is told, and keeps the freeze from no other', async () => {
+  const { code, frozen, told, printed } = await frozenAll({ busy: 1_000, prod: 0 });
+  assert.equal(code, 1);
+  assert.deepEqual([...frozen.keys()], ['prod']);
+  assert.match(printed, /Environment busy could not be changed: .*\(Conflict\)/);
+  assert.match(told, /^Left as they were: busy\. Say it again of each of these by its name\.\n$/);
 });

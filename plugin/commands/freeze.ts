@@ -11,6 +11,8 @@ import { type Command, type Context, isJson, printJson, printLines } from './com
 const RESOURCE = `environments.${GROUP}`;
 /** What a reason may have, in characters. */
 const REASON = 128;
+/** How often a change is made anew because something else was written meanwhile, the Environment's status say. */
+const TRIES = 10;
 
 export const freeze: Command = {
   usage: 'freeze ENV | --all',
@@ -29,15 +31,14 @@ export const freeze: Command = {
     // Whether it holds is found out by the cluster's clock: the user's may be wrong.
     const from = askedAt ?? now();
     const until = flags.until === undefined ? undefined : untilOf(flags.until, from);
-    const why = `${flags.reason === undefined ? 'frozen' : flags.reason} (${username})`;
     const added: Freeze = {
       from: wholeSecond(from),
       ...(until === undefined ? {} : { until }),
-      reason: [...why].slice(0, REASON).join(''),
+      reason: signed(flags.reason ?? 'frozen', username),
     };
     const how = until === undefined ? `until kubectl towpath unfreeze` : `until ${until}`;
     return change(context, (freezes) => ({
-      freezes: [...freezes, added],
+      freezes: [...withoutOver(freezes, askedAt), added],
       message: `is frozen from now on, ${how}: nothing new enters it`,
     }));
   },
@@ -55,7 +56,7 @@ export const unfreeze: Command = {
     // The end of that second: what began in it holds.
     const now = askedAt === undefined ? context.now() : new Date(askedAt.getTime() + 999);
     return change(context, (freezes) => {
-      const left = freezes.filter((one) => !holds(one, now));
+      const left = withoutOver(freezes, askedAt).filter((one) => !holds(one, now));
       const ended = freezes
         .filter((one) => holds(one, now))
         .map(({ reason }) => reason ?? 'without a reason');
@@ -67,6 +68,26 @@ export const unfreeze: Command = {
 
 function holds({ from, until }: Freeze, now: Date): boolean {
   return Date.parse(from) <= now.getTime() && (until === undefined || Date.parse(until) > now.getTime());
+}
+
+/**
+ * What is over goes, or there is no room for one more some day.
+ *
+ * @param now by the cluster's clock; without it nothing goes: by a user's that is wrong one that holds would
+ */
+function withoutOver(freezes: readonly Freeze[], now: Date | undefined): readonly Freeze[] {
+  if (now === undefined) return freezes;
+  return freezes.filter(({ until }) => until === undefined || Date.parse(until) > now.getTime());
+}
+
+/** A reason with the name of who gives it, which is not cut: it says whom to ask. */
+function signed(reason: string, username: string): string {
+  const name = ` (${username})`;
+  const [letters, room] = [[...reason], REASON - [...name].length];
+  if (letters.length <= room) return `${reason}${name}`;
+  // A name that leaves none is that of a program, and ends with what it is called.
+  if (room < 1) return `…${[...username].slice(1 - REASON).join('')}`;
+  return `${letters.slice(0, room - 1).join('')}…${name}`;
 }
 
 const environmentSchema = z.object({
@@ -83,24 +104,28 @@ const environmentSchema = z.object({
       .default([]),
   }),
 });
+type Environment = z.output<typeof environmentSchema>;
 const listSchema = z.object({ items: z.array(environmentSchema) });
 
 type Change = (freezes: readonly Freeze[]) => { freezes: readonly Freeze[]; message: string };
 
+interface Answer {
+  environment: string;
+  changed: boolean;
+  message: string;
+}
+
 /** Each by itself: one that may not be changed keeps it from no other. */
 async function change(context: Context, make: Change): Promise<typeof EXIT.Done | typeof EXIT.Error> {
-  const answers: { environment: string; changed: boolean; message: string }[] = [];
-  let hasFailed = false;
-  for (const { metadata, spec } of await environmentsOf(context)) {
-    const { name: environment, resourceVersion } = metadata;
-    const { freezes, message } = make(spec.freezes);
-    const changed = freezes !== spec.freezes;
+  const answers: Answer[] = [];
+  const left: string[] = [];
+  for (const one of await environmentsOf(context)) {
+    const environment = one.metadata.name;
     try {
-      if (changed) await patch(context, environment, { metadata: { resourceVersion }, spec: { freezes } });
-      answers.push({ environment, changed, message });
+      answers.push(await changeOne(context, one, make));
     } catch (error) {
       if (!(error instanceof CommandError)) throw error;
-      hasFailed = true;
+      left.push(environment);
       answers.push({ environment, changed: false, message: `could not be changed: ${error.message}` });
     }
   }
@@ -112,20 +137,55 @@ async function change(context: Context, make: Change): Promise<typeof EXIT.Done 
       lines.flatMap((line) => wrap(line, context.out.width)),
     );
   }
-  return hasFailed ? EXIT.Error : EXIT.Done;
+  if (left.length === 0) return EXIT.Done;
+  // Each of them: once more for all would freeze twice what is frozen.
+  const told = `Left as they were: ${left.join(', ')}. Say it again of each of these by its name.`;
+  context.err.write(
+    wrap(told, context.err.width)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+  return EXIT.Error;
 }
 
-async function environmentsOf({ kubectl, words, flags }: Context) {
+/** @throws CommandError where it cannot be changed, or others kept writing it */
+async function changeOne(context: Context, read: Environment, make: Change): Promise<Answer> {
+  const { name: environment } = read.metadata;
+  let { metadata, spec } = read;
+  for (let tries = 1; ; tries += 1) {
+    const { resourceVersion } = metadata;
+    const { freezes, message } = make(spec.freezes);
+    if (freezes === spec.freezes) return { environment, changed: false, message };
+    try {
+      await patch(context, environment, { metadata: { resourceVersion }, spec: { freezes } });
+      return { environment, changed: true, message };
+    } catch (error) {
+      if (!(error instanceof CommandError) || !error.message.includes('(Conflict)') || tries === TRIES)
+        throw error;
+      ({ metadata, spec } = await readEnvironment(context, environment));
+    }
+  }
+}
+
+async function environmentsOf(context: Context): Promise<readonly Environment[]> {
+  const { words, flags } = context;
   const [name] = words;
   if ((name === undefined) === (flags.all !== true))
     throw new CommandError('Name one Environment, or write --all.', EXIT.Usage);
-  const all = async () => listSchema.parse(await kubectl.json(['get', RESOURCE])).items;
-  if (name === undefined) return all();
+  return name === undefined ? allEnvironments(context) : [await readEnvironment(context, name)];
+}
+
+async function allEnvironments({ kubectl }: Context): Promise<readonly Environment[]> {
+  return listSchema.parse(await kubectl.json(['get', RESOURCE])).items;
+}
+
+/** @throws CommandError where there is none of that name, with those that there are */
+async function readEnvironment(context: Context, name: string): Promise<Environment> {
   try {
-    return [environmentSchema.parse(await kubectl.json(['get', RESOURCE, name]))];
+    return environmentSchema.parse(await context.kubectl.json(['get', RESOURCE, name]));
   } catch (error) {
     if (!(error instanceof CommandError) || !error.message.includes('(NotFound)')) throw error;
-    const names = known((await all()).map(({ metadata }) => metadata.name));
+    const names = known((await allEnvironments(context)).map(({ metadata }) => metadata.name));
     throw new CommandError(`There is no Environment ${name}; there are: ${names}.`);
   }
 }
