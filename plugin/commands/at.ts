@@ -1,6 +1,7 @@
 import { EXIT } from '../exit-codes.ts';
 import { deploymentsByTarget, type RanAt, ranAt, ranBetween } from '../ledger/at.ts';
-import { readLedger } from '../ledger/read.ts';
+import { type Names, refuseUnknown } from '../ledger/names.ts';
+import { readLedger, tellUnreadable } from '../ledger/read.ts';
 import { short } from '../text/application-tree.ts';
 import { tableLines } from '../text/table.ts';
 import { plain } from '../text/terminal.ts';
@@ -32,18 +33,12 @@ export const at: Command = {
     const times = await timesOf(context, flags.time ?? '0s');
     const namespace = await kubectl.namespace();
     const ownNamespace = operatorNamespace(context);
-    const { entries, unrecorded, reach, seesArchive } = await readLedger(kubectl, {
-      namespace,
-      operatorNamespace: ownNamespace,
-      signal,
-    });
+    const ledger = await readLedger(kubectl, { namespace, operatorNamespace: ownNamespace, signal });
+    const { entries, unrecorded, reach, seesArchive, names } = ledger;
+    refuseUnknown(ledger, { namespace, application, environment, operatorNamespace: ownNamespace });
     const byTarget = deploymentsByTarget([...entries, ...unrecorded]);
-    if (
-      application !== undefined &&
-      environment !== undefined &&
-      !byTarget.has(`${application}/${environment}`)
-    )
-      byTarget.set(`${application}/${environment}`, []);
+    for (const target of unrecordedIn(names, [...byTarget.keys()], application, environment))
+      byTarget.set(target, []);
     const answers = [...byTarget].sort().flatMap(([target, deployments]): Answer[] => {
       const [app = '', env = ''] = target.split('/');
       if ((application ?? app) !== app || (environment ?? env) !== env) return [];
@@ -60,14 +55,31 @@ export const at: Command = {
     });
     if (isJson(context)) printJson(context, answers.map(jsonOf));
     else printLines(context, tableLines([TITLES, ...answers.map(rowOf)], out));
+    const unreadable = tellUnreadable(ledger);
+    if (unreadable !== undefined) err.write(`${unreadable}\n`);
     const isUnknown = answers.length === 0 || answers.some(({ ran }) => ran.is === 'NotRecorded');
+    if (answers.length === 0) err.write(`Nothing is recorded in namespace ${namespace}.\n`);
     if (isUnknown && !seesArchive)
       err.write(
         `The archive in namespace ${ownNamespace} cannot be read with your rights: what is older than the last Promotions is not shown.\n`,
       );
-    return isUnknown ? EXIT.Unknown : EXIT.Done;
+    return isUnknown || unreadable !== undefined ? EXIT.Unknown : EXIT.Done;
   },
 };
+
+/** What is named is answered about, also where nothing is recorded of it. */
+function unrecordedIn(
+  names: Names,
+  recorded: readonly string[],
+  application: string | undefined,
+  environment: string | undefined,
+): readonly string[] {
+  if (application === undefined) return [];
+  if (environment !== undefined)
+    return recorded.includes(`${application}/${environment}`) ? [] : [`${application}/${environment}`];
+  if (recorded.some((target) => target.startsWith(`${application}/`))) return [];
+  return [...(names.get(application) ?? [])].map((one) => `${application}/${one}`);
+}
 
 function jsonOf({ ran, ...answer }: Answer) {
   if (ran.is !== 'Recorded') return { ...answer, ran: ran.is };

@@ -2,7 +2,8 @@ import type { HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
 import { environmentsOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
 import { deploymentsByTarget, isAllKnown, type Ledger, type Rate, rateOf } from '../ledger/at.ts';
-import { readLedger } from '../ledger/read.ts';
+import { refuseUnknown } from '../ledger/names.ts';
+import { readLedger, tellUnreadable } from '../ledger/read.ts';
 import type { Range } from '../ledger/times.ts';
 import { short } from '../text/application-tree.ts';
 import { tableLines } from '../text/table.ts';
@@ -53,14 +54,19 @@ async function showRates(
   const times = flags.time === undefined ? undefined : await timesOf(context, flags.time);
   if (times instanceof Date) throw new CommandError('--time needs two times: FROM..UNTIL.', EXIT.Usage);
   const namespace = await kubectl.namespace();
-  const ledger = await readLedger(kubectl, {
-    namespace,
-    operatorNamespace: operatorNamespace(context),
-    signal,
-  });
-  const rates = ratesIn(ledger, { application, environment, times });
+  const ownNamespace = operatorNamespace(context);
+  const ledger = await readLedger(kubectl, { namespace, operatorNamespace: ownNamespace, signal });
+  refuseUnknown(ledger, { namespace, application, environment, operatorNamespace: ownNamespace });
+  const unreadable = tellUnreadable(ledger);
+  const counted = ratesIn(ledger, { application, environment, times });
+  // It is not known of which.
+  const rates = unreadable === undefined ? counted : counted.map((one) => ({ ...one, complete: false }));
   if (isJson(context)) printJson(context, rates);
   else printRates(context, rates);
+  if (unreadable !== undefined) {
+    context.err.write(`${unreadable}\n`);
+    return EXIT.Unknown;
+  }
   const unknown = rates.filter(({ complete }) => !complete).map((one) => one.environment);
   if (unknown.length === 0 && (rates.length > 0 || ledger.reach === 'Whole')) return EXIT.Done;
   tellUnknown(context, unknown, ledger);

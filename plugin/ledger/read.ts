@@ -1,6 +1,6 @@
 import { gunzipSync } from 'node:zlib';
 import { z } from 'zod';
-import { parseApplication } from '../../operator/api/v1alpha1/application.ts';
+import { type Application, parseApplication } from '../../operator/api/v1alpha1/application.ts';
 import {
   LEDGER_KEY,
   type LedgerEntry,
@@ -10,10 +10,13 @@ import {
 import { GROUP, LABEL_LEDGER, LEDGER_OF_ALL } from '../../operator/api/v1alpha1/names.ts';
 import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
 import type { Kubectl } from '../kubectl.ts';
+import { known } from '../text/known.ts';
 import type { Ledger } from './at.ts';
+import { type Names, namesOf } from './names.ts';
 import { unrecordedOf } from './unrecorded.ts';
 
 const listSchema = z.object({ items: z.array(z.unknown()) });
+const namedSchema = z.object({ metadata: z.object({ name: z.string() }) });
 const archiveSchema = z.object({
   items: z.array(
     z.object({
@@ -32,11 +35,19 @@ export interface ReadOptions {
   signal?: AbortSignal;
 }
 
+/** What of the ledger the user may see, and can read. */
+export interface LedgerRead extends Ledger {
+  readonly seesArchive: boolean;
+  /** What says nothing because it cannot be read, each in words: a later Towpath wrote it, or something broke it. */
+  readonly unreadable: readonly string[];
+  readonly names: Names;
+}
+
 /** Promotions of a namespace, and what the archive has of it, as far as the user may see them; each once. */
 export async function readLedger(
   kubectl: Kubectl,
   { namespace, operatorNamespace, signal }: ReadOptions,
-): Promise<Ledger & { seesArchive: boolean }> {
+): Promise<LedgerRead> {
   // Before the records: of what begins meanwhile they would be looked for in vain.
   const applications = listSchema.safeParse(
     await kubectl.jsonIfAny(['get', `applications.${GROUP}`, `--namespace=${namespace}`], signal),
@@ -55,28 +66,72 @@ export async function readLedger(
   const chunks = found?.filter(({ metadata }) => metadata.labels[LABEL_LEDGER] === namespace);
   // It is not known of which: of one that has none it may be.
   const isDropped = found !== undefined && found.length > (chunks?.length ?? 0);
-  const texts = (chunks ?? []).map(({ binaryData }) => textOf(binaryData[LEDGER_KEY]));
-  const isReadable = chunks !== undefined && texts.every((text) => text !== undefined);
+  const archived = readArchive(chunks ?? []);
+  const made = readPromotions(items);
+  const told = readStatuses(applications?.items ?? []);
+  // What is an object still says more than what was written of it.
+  const entries = [...new Map([...archived.records, ...made.entries].map((one) => [one.uid, one])).values()];
   const names = (chunks ?? []).map(({ metadata }) => metadata.name);
-  const byUid = new Map<string, LedgerEntry>();
-  for (const text of texts)
-    for (const record of ledgerRecords(text ?? '').records) byUid.set(record.uid, record);
-  for (const item of items) {
-    const promotion = parsePromotion(item);
-    const entry = promotion && ledgerEntry(promotion);
-    if (entry !== undefined) byUid.set(entry.uid, entry);
-  }
-  const entries = [...byUid.values()];
-  const told = (applications?.items ?? []).flatMap((item) => {
-    const parsed = parseApplication(item);
-    return parsed.ok ? [parsed.application] : [];
-  });
+  const isWhole =
+    chunks !== undefined && archived.unreadable.length === 0 && isFromBegin(names, { isDropped });
   return {
     entries,
-    unrecorded: unrecordedOf(told, entries),
-    reach: isReadable && isFromBegin(names, { isDropped }) ? 'Whole' : 'Partial',
+    unrecorded: unrecordedOf(told.applications, entries),
+    reach: isWhole ? 'Whole' : 'Partial',
     seesArchive: chunks !== undefined,
+    unreadable: [...archived.unreadable, ...made.unreadable, ...told.unreadable],
+    names: namesOf(entries, told),
   };
+}
+
+type Chunk = z.output<typeof archiveSchema>['items'][number];
+
+function readArchive(chunks: readonly Chunk[]) {
+  const records: LedgerEntry[] = [];
+  const unreadable: string[] = [];
+  for (const { metadata, binaryData } of chunks) {
+    const text = textOf(binaryData[LEDGER_KEY]);
+    const read = ledgerRecords(text ?? '');
+    records.push(...read.records);
+    const of = `ConfigMap ${metadata.name}`;
+    if (text === undefined) unreadable.push(of);
+    else if (read.unreadable > 0)
+      unreadable.push(`${read.unreadable} ${read.unreadable === 1 ? 'line' : 'lines'} of ${of}`);
+  }
+  return { records, unreadable };
+}
+
+function readPromotions(items: readonly unknown[]) {
+  const entries: LedgerEntry[] = [];
+  const unreadable: string[] = [];
+  for (const item of items) {
+    const promotion = parsePromotion(item);
+    if (promotion === undefined) unreadable.push(`Promotion ${nameOf(item)}`);
+    const entry = promotion && ledgerEntry(promotion);
+    if (entry !== undefined) entries.push(entry);
+  }
+  return { entries, unreadable };
+}
+
+function readStatuses(items: readonly unknown[]) {
+  const applications: Application[] = [];
+  const unread: string[] = [];
+  for (const item of items) {
+    const parsed = parseApplication(item);
+    if (parsed.ok) applications.push(parsed.application);
+    else unread.push(nameOf(item));
+  }
+  return { applications, unread, unreadable: unread.map((name) => `Application ${name}`) };
+}
+
+function nameOf(item: unknown): string {
+  return namedSchema.safeParse(item).data?.metadata.name ?? 'without a name';
+}
+
+/** That an answer lacks what could not be read; undefined where that is nothing. */
+export function tellUnreadable({ unreadable }: Pick<LedgerRead, 'unreadable'>): string | undefined {
+  if (unreadable.length === 0) return undefined;
+  return `Not all of the ledger can be read, and what is recorded there is missing here: ${known(unreadable)}. Where a later Towpath wrote it, its plugin reads it.`;
 }
 
 /**
