@@ -1,5 +1,6 @@
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import {
+  environmentNames,
   environmentsOf,
   followApplications,
   keyOf,
@@ -9,6 +10,7 @@ import {
 } from '../application.ts';
 import { EXIT, type ExitCode } from '../exit-codes.ts';
 import { applicationNode } from '../text/application-tree.ts';
+import { wrap } from '../text/terminal.ts';
 import { treeLines } from '../text/tree.ts';
 import { type Command, type Context, isJson, printJson, printLines } from './command.ts';
 import { warnIfNobodyLeads } from './nobody-leads.ts';
@@ -61,25 +63,51 @@ function print(context: Context, applications: readonly Application[]): void {
 /** Prints anew whenever something changes, until Ctrl-C; on a terminal in place. */
 async function watch(context: Context): Promise<ExitCode> {
   const { out } = context;
-  // Tells of a name that is not there.
-  await read(context);
+  // Tells of a name that is not there, of an environment too.
+  for (const application of await read(context)) environmentsOf(application, context.words[1]);
   await warnIfNobodyLeads(context);
+  const failing = new AbortController();
+  const signal = AbortSignal.any([context.signal, failing.signal]);
   let shown: readonly Application[] = [];
   let isDue = false;
   const draw = () => {
     isDue = false;
-    // Clears, from the top; what scrolled by stays above.
-    if (out.width !== undefined) out.write('\u001b[H\u001b[2J');
-    print(context, shown);
-    if (out.width === undefined) out.write('\n');
+    try {
+      // Clears, from the top; what scrolled by stays above.
+      if (out.width !== undefined) out.write('\u001b[H\u001b[2J');
+      printStill(context, shown);
+      if (out.width === undefined) out.write('\n');
+    } catch (error) {
+      failing.abort(error);
+    }
   };
-  for await (const applications of eachState(context)) {
+  for await (const applications of eachState({ ...context, signal })) {
     shown = applications;
     // Several changes may come at once: they are drawn once.
     if (!isDue) setImmediate(draw);
     isDue = true;
   }
+  if (failing.signal.aborted) throw failing.signal.reason;
   return EXIT.Done;
+}
+
+/** What was there when the watch began may have gone since, and may come back. */
+function printStill(context: Context, applications: readonly Application[]): void {
+  const message = goneOf(context, applications);
+  if (message === undefined) print(context, applications);
+  else if (isJson(context)) printJson(context, { name: context.words[0], environments: [], message });
+  else printLines(context, wrap(message, context.out.width));
+}
+
+function goneOf(
+  { words: [name, environment] }: Context,
+  [application]: readonly Application[],
+): string | undefined {
+  if (name === undefined) return undefined;
+  if (application === undefined) return `Application ${name} was deleted.`;
+  const names = environmentNames(application);
+  if (environment === undefined || names.includes(environment)) return undefined;
+  return `Application ${keyOf(application)} has no environment ${environment} any more; it has ${names.join(', ')}.`;
 }
 
 async function* eachState({
