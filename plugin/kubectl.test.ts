@@ -136,3 +136,26 @@ test('what is followed of an API server that never answered ends with what kubec
   const following = scripted([fails(REFUSED)]).follow(['applications'], AbortSignal.timeout(60_000));
   await assert.rejects(following.next(), /was refused/);
 });
+
+test('a watch of a kubectl that cannot be started ends with why', { timeout: 20_000 }, async () => {
+  const missing = new Kubectl([], { TOWPATH_KUBECTL: join(temporaryDirectory('missing'), 'program') });
+  const watching = missing.watch(['get', 'pods'], new AbortController().signal);
+  await assert.rejects(watching.next(), /kubectl could not be run \(.*ENOENT\)/);
+});
+
+test('the namespace is that of -n, of the context, and else the one in which kubectl would make something', async () => {
+  const path = join(temporaryDirectory('namespaced'), 'program');
+  const write = (view: string) => {
+    const made = `cat >/dev/null; case "$*" in *--dry-run=client*) echo '{"metadata":{"namespace":"ci"}}';; *) exit 1;; esac`;
+    writeFileSync(path, `#!/bin/sh\ncase "$*" in *config*) ${view};; *) ${made};; esac\n`);
+    chmodSync(path, 0o755);
+  };
+  const of = (...flags: string[]) => new Kubectl(flags, { TOWPATH_KUBECTL: path }).namespace();
+  write(fails('error: current-context must exist in order to minify'));
+  assert.equal(await of('--namespace=shop'), 'shop');
+  assert.equal(await of(), 'ci');
+  write(`echo '{"contexts":[{"name":"home","context":{}}]}'`);
+  assert.equal(await of(), 'ci', 'in a Pod the context may name none');
+  write(`echo '{"contexts":[{"name":"home","context":{"namespace":"web"}}]}'`);
+  assert.equal(await of(), 'web');
+});

@@ -13,6 +13,8 @@ const configSchema = z.object({
     .nullish(),
 });
 
+const madeSchema = z.object({ metadata: z.object({ namespace: z.string().min(1) }) });
+
 const watchEventSchema = z.object({ type: z.string(), object: z.unknown() });
 const collectionSchema = z.object({
   metadata: z.object({ resourceVersion: z.string() }),
@@ -57,8 +59,16 @@ export class Kubectl {
   async namespace(): Promise<string> {
     const named = this.#flags.findLast((flag) => flag.startsWith('--namespace='));
     if (named !== undefined) return named.slice('--namespace='.length);
-    const { contexts } = configSchema.parse(await this.json(['config', 'view', '--minify']));
-    return contexts?.[0]?.context.namespace || 'default';
+    // It fails where no context is chosen, as in a Pod, which has no kubeconfig.
+    const config = configSchema.safeParse(await this.jsonIfAny(['config', 'view', '--minify']));
+    return config.data?.contexts?.[0]?.context.namespace || (await this.#defaultNamespace());
+  }
+
+  /** Where no context names one kubectl goes by what else there is, a Pod's ServiceAccount say: where it would make something. */
+  async #defaultNamespace(): Promise<string> {
+    const object = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'nowhere' } };
+    const made = await this.create(object, ['--dry-run=client', '--validate=false']);
+    return madeSchema.parse(made).metadata.namespace;
   }
 
   /** The names of all contexts of the kubeconfig. @throws CommandError where it fails */
@@ -90,9 +100,9 @@ export class Kubectl {
    *
    * @throws CommandError with kubectl's own words.
    */
-  async create(object: object): Promise<unknown> {
+  async create(object: object, flags: readonly string[] = []): Promise<unknown> {
     const { code, stdout, stderr } = await this.#run(
-      ['create', '-f', '-', '--output=json'],
+      ['create', '-f', '-', '--output=json', ...flags],
       undefined,
       JSON.stringify(object),
     );
@@ -171,10 +181,14 @@ export class Kubectl {
   async *#documents(args: readonly string[], signal: AbortSignal): AsyncGenerator<unknown> {
     const child = this.#start(args, signal);
     const stderr = wordsOf(child);
+    const failing = new AbortController();
     const ended = endOf(child);
+    // Nobody waits for that while lines are read: what could not be started has none, and no end of them either.
+    ended.catch(() => failing.abort());
     if (child.stdout === null) return;
     // Of a stream that was destroyed it would never see the end.
-    for await (const line of createInterface({ input: child.stdout, signal }))
+    const either = AbortSignal.any([signal, failing.signal]);
+    for await (const line of createInterface({ input: child.stdout, signal: either }))
       if (line !== '') yield JSON.parse(line);
     const code = await ended;
     if (code !== 0 && !signal.aborted) throw new CommandError(inWords(stderr(), code));

@@ -25,6 +25,8 @@ for (const [signal, code] of [
   });
 // The reader of a pipe is gone: nobody is told anything any more.
 process.stdout.on('error', () => process.exit(EXIT.Error));
+// What is done is done all the same where nobody reads the warnings.
+process.stderr.on('error', () => undefined);
 
 // CommonJS, which a file without an extension is, has no await here.
 void run(process.argv.slice(2))

@@ -22,6 +22,11 @@ export interface PluginShell {
   towpath(...args: string[]): Promise<KubectlResult>;
   /** What kubectl completes after `kubectl towpath`, the last word being typed. */
   complete(...words: string[]): Promise<string[]>;
+  /** `kubectl towpath …` as a container of a Pod runs it: without a kubeconfig, by the files of its ServiceAccount. */
+  inPod(
+    files: Readonly<Record<'namespace' | 'token' | 'ca.crt', string>>,
+    ...args: string[]
+  ): Promise<KubectlResult>;
   /** Runs a command of the shell on a terminal of 80 columns; what it printed. */
   onTerminal(command: string): Promise<string>;
   /** How many runs of kubectl never answered so far (`hangsAt`). */
@@ -100,6 +105,19 @@ export async function newPluginShell(
     hanging: () => hanging().length,
     temporary: () => readdirSync(temporary),
     proxies: () => ({ all: pidsIn(proxied).length, running: pidsIn(proxied).filter(isRunning).length }),
+    inPod: (files, ...args) => {
+      const { hostname, port } = new URL(cluster.serverUrl);
+      const mounted = join(directory, 'service-account');
+      mkdirSync(mounted);
+      for (const [name, text] of Object.entries(files)) writeFileSync(join(mounted, name), text);
+      const place = '/var/run/secrets/kubernetes.io';
+      // Nobody else sees what is mounted there, and it goes with it.
+      const mount = `mount -t tmpfs tmpfs /run && mkdir -p ${place} && cp -r '${mounted}' ${place}/serviceaccount`;
+      const inOwn = ['--map-root-user', '--mount', 'sh', '-c', `${mount} && exec "$0" towpath "$@"`, kubectl];
+      const { KUBECONFIG: _, ...others } = env;
+      const ofPod = { ...others, KUBERNETES_SERVICE_HOST: hostname, KUBERNETES_SERVICE_PORT: port };
+      return runProgram('unshare', [...inOwn, ...args], '', ofPod);
+    },
     onTerminal: async (command) => {
       const terminal = { command: 'script', args: ['-qec', `stty cols 80; ${command}`, '/dev/null'] };
       const { code, stdout } = await runProgram(terminal.command, terminal.args, '', env);
