@@ -124,8 +124,14 @@ test('kubectl towpath tells of each environment of an Application by itself', as
   await t.test(
     'D8: one that it does not have is told with those that it has, and completed are these',
     async () => {
-      for (const command of ['status', 'why', 'history', 'sync'] as const) {
-        const { code, stderr } = await towpath(command, 'web', 'nowhere');
+      for (const [command, ...flags] of [
+        ['status'],
+        ['status', '--watch'],
+        ['why'],
+        ['history'],
+        ['sync'],
+      ] as const) {
+        const { code, stderr } = await towpath(command, 'web', 'nowhere', ...flags);
         assert.equal(code, 1);
         assert.match(stderr, new RegExp(`no environment nowhere; it has ${staging.name}, ${prod.name}\\.`));
       }
