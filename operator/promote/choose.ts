@@ -53,6 +53,8 @@ export interface Situation<One extends Candidate = Candidate> {
   readonly governance: Governance;
   /** Once a policy had the target in a stage. */
   readonly wasGoverned: boolean;
+  /** Its Environment requires a policy, and not exactly one has the target in a stage. */
+  readonly lacksPolicy?: BlockedBy;
   /** What its Environment demands itself of the stage before. */
   readonly gates?: Pick<Gates, 'soak' | 'checks'>;
   /** Those that came after what runs, in the order in which they were observed. */
@@ -101,7 +103,13 @@ export function blockedByFor(
 }
 
 /** Where it does not follow from one policy what may enter, nothing does. */
-function policyGate({ governance, wasGoverned, environment }: Omit<Situation, 'waiting'>): BlockedBy[] {
+function policyGate({
+  governance,
+  wasGoverned,
+  lacksPolicy,
+  environment,
+}: Omit<Situation, 'waiting'>): BlockedBy[] {
+  if (lacksPolicy !== undefined) return [lacksPolicy];
   switch (governance.is) {
     case 'InStage':
       return emptyStage(governance, environment);

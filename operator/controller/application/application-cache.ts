@@ -118,7 +118,9 @@ export class ApplicationCache {
   #uses(key: string, environment: string): boolean {
     const { specified = [], left = [] } = this.#byKey.get(key) ?? {};
     const mayLand = (target: SpecifiedTarget) =>
-      target.environment === environment && isPlaced(target) && target.refusal === undefined;
+      target.environment === environment &&
+      isPlaced(target) &&
+      (target.refusal ?? target.lacksPolicy) === undefined;
     if (specified.some(mayLand) || left.some((target) => target.environment === environment)) return true;
     return [...this.#options.recordsOf(key)].some(({ target }) => target.environment === environment);
   }

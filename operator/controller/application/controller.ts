@@ -12,7 +12,7 @@ import type { Uses } from '../environment/uses.ts';
 import { applicationKey, applicationOf } from '../record/application-key.ts';
 import type { TargetRecord } from '../record/record.ts';
 import { RecordStore } from '../record/store.ts';
-import type { TargetIdentity } from '../record/target.ts';
+import { refusedUnbegun, type SpecifiedTarget, type TargetIdentity } from '../record/target.ts';
 import { Claims } from '../target/claims.ts';
 import { isActedOn } from '../target/commanded.ts';
 import { TargetController } from '../target/controller.ts';
@@ -124,7 +124,7 @@ export class ApplicationController {
       openings: new Openings(),
       claims: new Claims({ recordOf: (target) => this.#parts.store.get(target) }),
       identityOf: (application, environment) => options.targets.named(application, environment),
-      specifiedTargets: (application) => this.#applications.get(application)?.specified ?? [],
+      specifiedTargets: (application) => this.#specifiedTargets(application),
       onLeft: (target) => this.#targets.takeOver(target),
       onChecked: options.onChecked,
       onVerified: (application, verified) => {
@@ -177,8 +177,8 @@ export class ApplicationController {
   #findHeld(name: string): DueTarget | undefined {
     const found = this.#find(name);
     if (found?.due !== 'Sync') return found;
-    const { environment, application, refusal, bounds } = found.specified.target;
-    const mayLand = refusal === undefined && bounds !== undefined;
+    const { environment, application, refusal, lacksPolicy, bounds } = found.specified.target;
+    const mayLand = (refusal ?? lacksPolicy) === undefined && bounds !== undefined;
     if (!mayLand || this.recordsOf(application).some(({ target }) => target.environment === environment))
       return found;
     return this.#options.isHeld(environment) ? found : undefined;
@@ -229,6 +229,13 @@ export class ApplicationController {
   #wakeForSource(key: string, { rank, afterMs }: Wake): void {
     if (afterMs === undefined) this.#wakeTargets(key, { interrupt: 'at once', rank });
     else for (const { name } of this.#targetsOf(key)) this.#targets.lookAfter(name, afterMs);
+  }
+
+  /** As looks know them: by what was begun there. */
+  #specifiedTargets(key: string): readonly SpecifiedTarget[] {
+    const { store } = this.#parts;
+    const specified = this.#applications.get(key)?.specified ?? [];
+    return specified.map((target) => refusedUnbegun(target, store.get(target)));
   }
 
   #targetsOf(key: string): readonly TargetIdentity[] {

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NO_ENVIRONMENTS, onlyTarget } from '../../../test/harness/target.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { type Application, parseApplication } from '../../api/v1alpha1/application.ts';
 import { parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
-import { HOME } from '../record/target.ts';
+import { HOME, refusedUnbegun } from '../record/target.ts';
 import { isPlaced, Targets } from './targets.ts';
 
 function application(spec: object = {}, annotations: Record<string, string> = {}) {
@@ -234,7 +235,8 @@ test('S14: no policy is asked for where an entry is removed or renamed, or its A
   });
   const reasons = (targets: readonly { refusal: { reason: string } | undefined }[]) =>
     targets.map(({ refusal }) => refusal?.reason);
-  assert.deepEqual(reasons(at.of(application(inEnvironments('blue')))), ['NoPolicy']);
+  const [blue] = at.of(application(inEnvironments('blue'))).filter(isPlaced);
+  assert.equal(blue?.lacksPolicy?.reason, 'NoPolicy');
   const { specified, left } = at.withLeft(application(inEnvironments('green')), [recordOf('blue')]);
   assert.deepEqual([reasons(specified), reasons(left)], [[undefined], [undefined]]);
   const [green] = specified.filter(isPlaced);
@@ -244,5 +246,31 @@ test('S14: no policy is asked for where an entry is removed or renamed, or its A
   );
   const named = application(inEnvironments('blue'));
   const metadata = { ...named.metadata, deletionTimestamp: '2026-11-30T10:00:00Z' };
-  assert.deepEqual(reasons(at.of({ ...named, metadata })), [undefined]);
+  const going = at.of({ ...named, metadata });
+  assert.deepEqual(reasons(going), [undefined]);
+  assert.ok([...going, ...left, ...specified].every((target) => !('lacksPolicy' in target)));
+});
+
+test('S14: without the policy that is required nothing is begun, also where a record is lost or an entry renamed; what was begun is not refused', () => {
+  const lacksPolicy = {
+    reason: 'NoPolicy',
+    message: 'None has it.',
+    remedy: 'Resource',
+    standing: 'Blocked',
+  } as const;
+  const [target] = targets.of(application()).filter(isPlaced);
+  assert.ok(target !== undefined);
+  const lacking = { ...target, lacksPolicy };
+  for (const record of [undefined, {}]) {
+    const { refusal } = refusedUnbegun(lacking, record);
+    assert.deepEqual(
+      [refusal?.reason, refusal?.message, refusal?.remedy],
+      ['NoPolicy', 'None has it.', 'Resource'],
+    );
+    assert.equal(refusedUnbegun(target, record), target, 'nobody asks for one');
+  }
+  assert.equal(refusedUnbegun(lacking, { deployment: {} }), lacking);
+  const elsewhere = new TowpathError('Resource', 'RepositoryNotAllowed', 'No.');
+  for (const record of [undefined, { deployment: {} }])
+    assert.equal(refusedUnbegun({ ...lacking, refusal: elsewhere }, record).refusal, elsewhere);
 });

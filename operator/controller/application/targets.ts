@@ -146,7 +146,7 @@ export class Targets {
     try {
       const by = { name: entry.name, ...(how === 'Enters' ? { governance } : {}) };
       const placement = placementOf(application, by, environments);
-      const { cluster, namespace, managedRole, bounds, refusal, environment } = placement;
+      const { cluster, namespace, managedRole, bounds, refusal, lacksPolicy, environment } = placement;
       const { allowedRepositories } = environment.spec;
       return Object.freeze({
         ...identity,
@@ -164,6 +164,7 @@ export class Targets {
         gates: environment.spec.gates ?? {},
         ...(allowedRepositories === undefined ? {} : { allowedRepositories }),
         refusal,
+        ...(lacksPolicy === undefined ? {} : { lacksPolicy }),
       });
     } catch (error) {
       if (error instanceof PlacementPending)
@@ -219,8 +220,9 @@ function apart(
   });
 }
 
-function mayLand({ refusal }: Target): boolean {
-  return refusal === undefined || refusal.remedy === 'Time';
+function mayLand({ refusal, lacksPolicy }: Target): boolean {
+  const { remedy = 'Time' } = refusal ?? lacksPolicy ?? {};
+  return remedy === 'Time';
 }
 
 function samePlace({ environment, namespace }: Target, other: string): TowpathError {

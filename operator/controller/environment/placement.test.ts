@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { processorMs } from '../../../test/harness/processor-time.ts';
-import { TowpathError } from '../../api/errors.ts';
+import { type Remedy, TowpathError } from '../../api/errors.ts';
 import { applicationSchema } from '../../api/v1alpha1/application.ts';
 import { type Environment, environmentSchema } from '../../api/v1alpha1/environment.ts';
 import { FREE, type Governance } from '../../promote/governance.ts';
@@ -113,7 +113,6 @@ test('S2: it is refused where the Environment does not take its namespace or its
       /allowedRepositories/,
     ],
     [{ allowedRepositories: [] }, 'RepositoryNotAllowed', /what runs stays/],
-    [{ requirePolicy: true }, 'NoPolicy', /PromotionPolicy/],
   ];
   for (const [spec, reason, words, labels] of table) {
     const { refusal, namespace } = placed(spec, application(), labels);
@@ -216,20 +215,37 @@ test('where it is not known in which cluster, or that is out of reach, it lands 
   assert.throws(() => landing({ is: 'Lost', error }, { allowedNamespaces: [] }), notAllowed);
 });
 
-test('S14: where a policy is required, only what one policy has in a stage lands; who else may not is told why', () => {
-  const refusalFor = (governance: Governance) =>
-    placementOf(application(), { name: 'staging', governance }, knowing(environment({ requirePolicy: true })))
-      .refusal;
-  assert.equal(refusalFor({ is: 'InStage', policy: 'p', stage: 'staging', isFollowed: false }), undefined);
-  const table: [Governance, string, RegExp][] = [
-    [FREE, 'NoPolicy', /none of its namespace selects/],
-    [{ is: 'InNoStage', policy: 'standard' }, 'NoPolicy', /standard has it in no stage/],
-    [{ is: 'Contested', policies: ['a', 'b'] }, 'PolicyContested', /a and b all select/],
-    [{ is: 'Unknown', problem: 'no answer' }, 'PoliciesUnknown', /no answer/],
+test('S14: where a policy is required, only what one policy has in a stage is let in; what keeps all else out says what goes on, and refuses nothing that was begun', () => {
+  const lackingFor = (governance: Governance) => {
+    const views = knowing(environment({ requirePolicy: true }));
+    const { refusal, lacksPolicy } = placementOf(application(), { name: 'staging', governance }, views);
+    assert.equal(refusal, undefined);
+    return lacksPolicy;
+  };
+  assert.equal(lackingFor({ is: 'InStage', policy: 'p', stage: 'staging', isFollowed: false }), undefined);
+  const table: [Governance, string, Remedy, RegExp][] = [
+    [FREE, 'NoPolicy', 'Resource', /none of its namespace selects/],
+    [{ is: 'InNoStage', policy: 'standard' }, 'NoPolicy', 'Resource', /standard has it in no stage/],
+    [{ is: 'Contested', policies: ['a', 'b'] }, 'PolicyContested', 'Person', /a and b all select/],
+    [{ is: 'Unknown', problem: 'no answer' }, 'PoliciesUnknown', 'Time', /no answer/],
+    [{ is: 'Unknown', problem: 'no '.repeat(200) }, 'PoliciesUnknown', 'Time', /these are not known/],
   ];
-  for (const [governance, reason, words] of table) {
-    const refusal = refusalFor(governance);
-    assert.equal(refusal?.reason, reason);
-    assert.match(refusal?.message ?? '', words);
+  for (const [governance, reason, remedy, words] of table) {
+    const gate = lackingFor(governance);
+    assert.deepEqual([gate?.reason, gate?.remedy, gate?.standing], [reason, remedy, 'Blocked']);
+    assert.match(gate?.message ?? '', words);
+    assert.match(gate?.message ?? '', /: nothing new enters, and what has its first write goes on\.$/);
   }
+  assert.equal(placed({}).lacksPolicy, undefined, 'nobody asks for one');
+  const leaves = placementOf(
+    application(),
+    { name: 'staging' },
+    knowing(environment({ requirePolicy: true })),
+  );
+  assert.equal(leaves.lacksPolicy, undefined, 'what goes needs none');
+});
+
+test('S2: where it may not land at all, that is told, whichever policy it lacks', () => {
+  const { refusal } = placed({ requirePolicy: true, allowedRepositories: [] });
+  assert.equal(refusal?.reason, 'RepositoryNotAllowed');
 });

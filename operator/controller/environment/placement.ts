@@ -3,7 +3,9 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import { type Environment, namespaceBy } from '../../api/v1alpha1/environment.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import { groupKind } from '../../manifest/manifest.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import type { Governance } from '../../promote/governance.ts';
+import { requiredPolicyGate } from '../../promote/required-policy.ts';
 import { fits, isAllowedChartRepository, isAllowedRepository } from '../../source/allowed-repositories.ts';
 import type { EnvironmentsView } from './environments.ts';
 import { landingRefusal, landsByLabel } from './landing-refusal.ts';
@@ -25,6 +27,8 @@ export interface Placement {
   readonly bounds: Bounds;
   /** Why nothing may be written there. */
   readonly refusal: TowpathError | undefined;
+  /** Why nothing new may: it requires a policy that has the Application in a stage there. */
+  readonly lacksPolicy: BlockedBy | undefined;
   readonly environment: Environment;
 }
 
@@ -48,7 +52,8 @@ export function placementOf(
   const refusal =
     namespaceRefusal(application, environment, environments) ??
     landingRefusal(environment, { namespace, tenant: application.metadata.namespace }, environments) ??
-    refusalOf(application, environment, governance);
+    repositoryRefusal(application, environment);
+  const isRequired = environment.spec.requirePolicy && governance !== undefined;
   return {
     cluster: clusterOf(environment, environments, refusal),
     namespace,
@@ -62,6 +67,7 @@ export function placementOf(
       isManaged: access.serviceAccountName === undefined,
     },
     refusal,
+    lacksPolicy: isRequired ? requiredPolicyGate(name, governance) : undefined,
     environment,
   };
 }
@@ -148,19 +154,17 @@ function namespaceRefusal(
   return new TowpathError('Resource', 'NamespaceNotAllowed', `${refusal} ${next}`, { next });
 }
 
-function refusalOf(
+function repositoryRefusal(
   { spec: { source, helm } }: Landing,
   { metadata: { name }, spec }: Environment,
-  governance: Governance | undefined,
 ): TowpathError | undefined {
   const foreign = foreignRepository(source, helm?.chart, spec.allowedRepositories);
-  if (foreign !== undefined)
-    return new TowpathError(
-      'Resource',
-      'RepositoryNotAllowed',
-      `Environment ${name} takes nothing from the repository in ${foreign}: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
-    );
-  return spec.requirePolicy && governance !== undefined ? noPolicy(name, governance) : undefined;
+  if (foreign === undefined) return undefined;
+  return new TowpathError(
+    'Resource',
+    'RepositoryNotAllowed',
+    `Environment ${name} takes nothing from the repository in ${foreign}: nothing is written, and what runs stays. Who runs it can add the repository to its spec.allowedRepositories.`,
+  );
 }
 
 /** The field that names what is not allowed: either has to be. */
@@ -174,39 +178,4 @@ function foreignRepository(
   if (chart !== undefined && !isAllowedChartRepository(allowed, chart.repoURL, chart.name))
     return 'spec.helm.chart.repoURL';
   return undefined;
-}
-
-/** S14: what decides alone is that exactly one policy has it in a stage, in whichever order all of this was made. */
-function noPolicy(name: string, governance: Governance): TowpathError | undefined {
-  if (governance.is === 'InStage') return undefined;
-  const refusal = (why: string) =>
-    `Environment ${name} takes only what a PromotionPolicy brings there (spec.requirePolicy), and ${why}: nothing is written, and what runs stays.`;
-  switch (governance.is) {
-    case 'Free':
-      return new TowpathError(
-        'Resource',
-        'NoPolicy',
-        refusal('none of its namespace selects this Application'),
-      );
-    case 'InNoStage':
-      return new TowpathError(
-        'Resource',
-        'NoPolicy',
-        refusal(
-          `PromotionPolicy ${governance.policy} has it in no stage for this Application, or its entry has a ref of its own`,
-        ),
-      );
-    case 'Contested':
-      return new TowpathError(
-        'Person',
-        'PolicyContested',
-        refusal(`${governance.policies.join(' and ')} all select this Application`),
-      );
-    case 'Unknown':
-      return new TowpathError(
-        'Time',
-        'PoliciesUnknown',
-        refusal(`these are not known: ${governance.problem}`),
-      );
-  }
 }

@@ -1,4 +1,4 @@
-import type { TowpathError } from '../../api/errors.ts';
+import { TowpathError } from '../../api/errors.ts';
 import type { ApplicationSpec } from '../../api/v1alpha1/application.ts';
 import type { Freeze } from '../../api/v1alpha1/environment.ts';
 import type { Gates } from '../../api/v1alpha1/gates.ts';
@@ -6,6 +6,7 @@ import type { ServiceAccount } from '../../kube/client.ts';
 import type { Bounds } from '../../manifest/bounds.ts';
 import type { IgnoreRule } from '../../plan/ignore.ts';
 import type { Doubt } from '../../promote/doubt.ts';
+import type { BlockedBy } from '../../promote/gate.ts';
 import type { Governance } from '../../promote/governance.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
@@ -57,6 +58,11 @@ export interface Target extends PlacedTarget {
   readonly allowedRepositories?: readonly string[];
   /** Why nothing may be written there although it is known where it is; what runs is looked at all the same. */
   readonly refusal: TowpathError | undefined;
+  /**
+   * Of its Environment, which requires a policy: why nothing new enters. What was begun there goes on; where nothing was, that is
+   * its refusal (`refusedUnbegun`). Absent: none is required, or one has it in a stage.
+   */
+  readonly lacksPolicy?: BlockedBy;
   /** Targets of the same Application that left, and whose objects this one takes over: it lands where they did. */
   readonly takesOver?: readonly TargetIdentity[];
 }
@@ -75,6 +81,22 @@ export interface RefusedTarget extends UnplacedTarget {
 
 /** A target as its Application asks for it, whether it is known where it is or not. */
 export type SpecifiedTarget = Target | UnplacedTarget;
+
+/**
+ * The target, refused where its Environment requires a policy that has it, none does, and nothing was begun there: so
+ * nothing is looked for, rendered or made for it either, no namespace and no account.
+ */
+export function refusedUnbegun<One extends SpecifiedTarget>(
+  target: One,
+  record: { readonly deployment?: object | undefined } | undefined,
+): One {
+  if (!('lacksPolicy' in target) || target.lacksPolicy === undefined) return target;
+  if (target.refusal !== undefined || record?.deployment !== undefined) return target;
+  const { remedy, reason, message } = target.lacksPolicy;
+  const refused = { ...target, refusal: new TowpathError(remedy, reason, message) };
+  Object.freeze(refused);
+  return refused;
+}
 
 /** What of the repository is rendered for it. */
 export interface Overlay {

@@ -45,7 +45,7 @@ function look(
 const gate = (reason: string) =>
   ({ reason, message: `${reason}.`, remedy: 'Resource', standing: 'Waiting' }) as const;
 /** Gates that it passed as it entered, or that nobody who wants it there is asked about. */
-const PASSED = ['AwaitingApproval', 'DependencyNotReady', 'Held', 'PolicyGone'];
+const PASSED = ['AwaitingApproval', 'DependencyNotReady', 'Held', 'PolicyGone', 'NoPolicy'];
 
 const retried = (deployment: Partial<Deployment>, about: string, gates: readonly string[] = PASSED) =>
   promotedIn(look([command({ type: 'Retry', about })], deployment), [], RUNS as Candidate, (_, which) => {

@@ -215,8 +215,9 @@ function isRecordedBy({ id, promoted }: Deployment, target: string, promotion: s
 
 /** Without a policy the source decides what runs, but where a person asks for each sync, or one had it once. */
 function refusalOf({ target, context }: Run, { environment }: Command): string | undefined {
-  const { governance, settings } = target;
-  const isGoverned = governance.is !== 'Free' && governance.is !== 'InNoStage';
+  const { governance, settings, lacksPolicy } = target;
+  // Where a policy is required it waits for one.
+  const isGoverned = lacksPolicy !== undefined || (governance.is !== 'Free' && governance.is !== 'InNoStage');
   if (isGoverned || context.record.governed === true || settings.mode === 'Manual') return undefined;
   // Without a stage before nothing comes there by itself.
   if (demandsBefore(target.gates)) return undefined;
@@ -226,7 +227,11 @@ function refusalOf({ target, context }: Run, { environment }: Command): string |
 }
 
 /** Whether what its source has comes there by itself: in a stage that comes after none, or under no policy from the start. */
-function follows({ target: { governance, gates }, context }: Pick<Run, 'target' | 'context'>): boolean {
+function follows({
+  target: { governance, gates, lacksPolicy },
+  context,
+}: Pick<Run, 'target' | 'context'>): boolean {
+  if (lacksPolicy !== undefined) return false;
   switch (governance.is) {
     case 'InStage':
       return governance.after === undefined && governance.behind === undefined && !demandsBefore(gates);

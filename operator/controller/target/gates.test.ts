@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { SKIPPABLE_GATES } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
-import type { Admission, Decision } from '../../promote/gate.ts';
+import type { Admission, BlockedBy, Decision } from '../../promote/gate.ts';
+import { FREE, type Governance } from '../../promote/governance.ts';
+import { requiredPolicyGate } from '../../promote/required-policy.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import { gatesOf } from './gates.ts';
 import type { Run } from './run.ts';
@@ -24,6 +27,12 @@ interface Given {
   readonly unknown?: string;
   /** What the target was made of, and cannot be listed any more. */
   readonly doubts?: Run['target']['doubts'];
+  /** Why no policy has it in a stage, where its Environment requires that. */
+  readonly lacksPolicy?: BlockedBy;
+  readonly governance?: Governance;
+  /** The candidate that a person names, and the gates that it skips. */
+  readonly named?: string;
+  readonly skipGates?: Command['skipGates'];
   /** What a person decided of what it is about, where one has to say yes. */
   readonly decided?: Decision['decision'];
   /** Whether it is proven who decided. */
@@ -32,10 +41,11 @@ interface Given {
 
 const ENFORCED: Admission = { is: 'Enforced', since: new Date(0) };
 
-/** What keeps the wanted candidate out while a person asks for something, and it was not acted on. */
-function gatesIn(given: Given) {
+/** What is judged while a person asks for something, and it was not acted on. */
+function judgedIn(given: Given) {
   const { type, about, answered = [], record, wanted = NEW, unknown, doubts, decided } = given;
-  const who = { application: 'web', environment: 'prod', by: 'olga', skipGates: [] };
+  const { lacksPolicy, governance = FREE, named, skipGates = [] } = given;
+  const who = { application: 'web', environment: 'prod', by: 'olga', skipGates, candidate: named };
   const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
   const said = { uid: 'a-1', by: 'rita', groups: [], decision: decided, at: NOW };
@@ -52,7 +62,8 @@ function gatesIn(given: Given) {
     target: {
       name: 'shop/web/prod',
       environment: 'prod',
-      governance: { is: 'Free' },
+      governance,
+      ...(lacksPolicy && { lacksPolicy }),
       settings: { mode: 'Automatic' },
       gates: decided === undefined ? {} : { approvals: { required: 1 } },
       freezes: [],
@@ -66,8 +77,11 @@ function gatesIn(given: Given) {
     underWay: {},
   } as unknown as Run;
   const found = { sight: 'Seen', wanted: { candidate: wanted } } as unknown as Findings;
-  return gatesOf(run, found).blockedBy;
+  return gatesOf(run, found);
 }
+
+/** What keeps the wanted candidate out meanwhile. */
+const gatesIn = (given: Given) => judgedIn(given).blockedBy;
 
 const keptOutBy = (given: Given) => gatesIn(given).map(({ reason }) => reason);
 
@@ -146,6 +160,28 @@ test('S14: what could be listed once and cannot be any more keeps out what is ne
     gates[0]?.message ?? '',
     /^Environments cannot be listed any more.* environment prod .*: forbidden$/,
   );
+});
+
+test('S14: where a policy is required and none has it, nothing new enters, whoever promotes it past all gates, and whether one had it once', () => {
+  const governances: readonly Governance[] = [
+    FREE,
+    { is: 'InNoStage', policy: 'standard' },
+    { is: 'Contested', policies: ['a', 'b'] },
+    { is: 'Unknown', problem: 'no answer' },
+  ];
+  for (const governance of governances) {
+    const lacksPolicy = requiredPolicyGate('prod', governance);
+    assert.ok(lacksPolicy !== undefined);
+    for (const governed of [true, undefined]) {
+      const record = { ...(governed && { governed }) };
+      const its: Partial<Given> = { lacksPolicy, governance, record };
+      assert.deepEqual(gatesIn({ type: 'Resume', ...its }), [lacksPolicy]);
+      const past = { ...its, type: 'Promote', named: NEW.digest, skipGates: SKIPPABLE_GATES } as const;
+      const { promoted, blockedBy, choice } = judgedIn(past);
+      assert.deepEqual([promoted?.refusal, promoted?.blockedBy], [undefined, [lacksPolicy]]);
+      assert.deepEqual([blockedBy, choice], [[lacksPolicy], undefined]);
+    }
+  }
 });
 
 const FAILED = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as TargetRecord['deployment'];

@@ -170,8 +170,9 @@ const unmet = new TowpathError('Resource', 'DependencyNotReady', 'It waits.');
 const UNMET = {
   blockedBy: [{ reason: unmet.reason, message: unmet.message, remedy: 'Resource', standing: 'Blocked' }],
 } satisfies Partial<TargetState>;
+const noPolicy = new TowpathError('Resource', 'NoPolicy', 'It waits.');
 const NO_POLICY = {
-  blockedBy: UNMET.blockedBy.map((one) => ({ ...one, reason: 'NoPolicy' })),
+  blockedBy: UNMET.blockedBy.map((one) => ({ ...one, reason: noPolicy.reason })),
 } satisfies Partial<TargetState>;
 const isUnmet = ({ blockedBy }: TargetState) => blockedBy.some(({ standing }) => standing === 'Blocked');
 
@@ -622,6 +623,16 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['… nor where nothing may be', { refusal, asked: ROLLBACK, found: { sight: 'Seen' } }, { wait: undefined }],
   [
+    '… but also where no policy has it any more, which keeps out what is new alone (S14)',
+    { ...NO_POLICY, asked: ROLLBACK, deployment: deployment(NEW, UNDER_WAY), found: { sight: 'Seen' } },
+    'GoBack',
+  ],
+  [
+    '… and what was held is let go of',
+    { ...NO_POLICY, asked: RESUME, hold: HOLD, deployment: deployment(OLD), found: { sight: 'Seen' } },
+    'LetGo',
+  ],
+  [
     '… and what fails where a person holds it is either gone back from, or said to stay',
     { hold: HOLD, deployment: deployment(NEW, { outcome: 'Failed', verify: REJECTED }), ...seen(NEW) },
     'GoBack',
@@ -885,6 +896,47 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     '… but what keeps it out may be of its manifests',
     { ...seen(NEW), ...NO_POLICY, waitsInLine: true, ...remembered({ judged: judgedAs(state(), NEW) }) },
     'Judge',
+  ],
+  [
+    'no policy has it any more while it is between two waves: it goes on (S14)',
+    { deployment: deployment(NEW, UNDER_WAY), ...tidied(NEW), ...NO_POLICY },
+    'Advance',
+  ],
+  [
+    '… while something newer waits for one',
+    {
+      deployment: deployment(OLD, UNDER_WAY),
+      ...tidied(NEW),
+      ...NO_POLICY,
+      ...retry(seconds(4), noPolicy, NOW),
+    },
+    'Advance',
+  ],
+  [
+    '… what fails after it entered is gone back from, as the policy said then',
+    { deployment: deployment(OLD, { outcome: 'Failed', verify: REJECTED }), ...seen(NEW), ...NO_POLICY },
+    'GoBack',
+  ],
+  [
+    '… and of what runs drift is repaired',
+    {
+      deployment: deployment(OLD),
+      ...tidied(NEW, { isUndisturbed: false }),
+      ...NO_POLICY,
+      ...retry(seconds(4), noPolicy, NOW),
+    },
+    'Advance',
+  ],
+  [
+    '… what failed is not begun anew, whoever asks for that, and kept as far as it got',
+    {
+      deployment: deployment(NEW, EXHAUSTED),
+      ...tidied(NEW),
+      ...NO_POLICY,
+      request: 'x',
+      ...retry(seconds(4), noPolicy, NOW, 'x'),
+    },
+    'Repair',
   ],
   [
     'it was judged, others need not be waited for any more, and a dependency is not met by now',

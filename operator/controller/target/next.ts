@@ -1,8 +1,10 @@
+import { TowpathError } from '../../api/errors.ts';
 import { earliest } from '../../promote/earliest.ts';
 import { isUndecided, verifyEndsAt } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import {
   awaitedUntil,
+  blockedByOf,
   dueAt,
   endsChosen,
   isInterim,
@@ -112,8 +114,19 @@ function nextOfWanted(state: TargetState): Action {
     case 'Obstructed':
     case 'Held':
       // Of what is wanted itself nothing more is done; what runs in its place is kept running (A4, D6).
-      return isOfWanted(state) || isRenderedAnew(state) ? waitOf(state) : lookAfter(state);
+      return isLeft(state) ? waitOf(state) : lookAfter(state);
   }
+}
+
+/** Whether it is what runs itself that may not. What failed, and is only not begun anew for now, is kept as far as it got. */
+function isLeft(state: TargetState): boolean {
+  return isRenderedAnew(state) || (isOfWanted(state) && !isKeptOut(state));
+}
+
+/** Nothing but what keeps anything out is in its way. */
+function isKeptOut(state: TargetState): boolean {
+  const { error } = obstacleOf(state) ?? {};
+  return error instanceof TowpathError && error.reason === blockedByOf(state, 'Blocked')?.reason;
 }
 
 /** What runs has lost its manifests, and what was rendered in their place has other bytes: random values, say. */

@@ -169,8 +169,14 @@ function noteStanding({ parts, target }: Run, all: readonly Waiting[], outerGate
   parts.evidence.noteStanding(target, standing, comesAfter({ governance: target.governance }));
 }
 
-function situationOf({ target: { environment, governance, gates }, context: { record } }: Run) {
-  return { environment, governance, wasGoverned: record.governed === true, gates };
+function situationOf({ target: { environment, governance, gates, lacksPolicy }, context: { record } }: Run) {
+  return {
+    environment,
+    governance,
+    wasGoverned: record.governed === true,
+    gates,
+    ...(lacksPolicy === undefined ? {} : { lacksPolicy }),
+  };
 }
 
 /** Where what the source has is all that may enter. */

@@ -14,7 +14,13 @@ import type { WantedCandidates } from '../candidate/wanted.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { newRecord, type TargetRecord } from '../record/record.ts';
 import type { RecordStore } from '../record/store.ts';
-import type { PlacedTarget, SpecifiedTarget, Target, TargetIdentity } from '../record/target.ts';
+import {
+  type PlacedTarget,
+  refusedUnbegun,
+  type SpecifiedTarget,
+  type Target,
+  type TargetIdentity,
+} from '../record/target.ts';
 import type { AccessKeeper } from './access-keeper.ts';
 import type { ApprovalsView } from './approvals-view.ts';
 import type { Claims } from './claims.ts';
@@ -56,7 +62,7 @@ export interface Parts {
   claims: Claims;
   /** The target in that environment of an Application, whether there is one or not: with the id that this installation gives it. */
   identityOf(application: string, environment: string): TargetIdentity;
-  /** All targets that an Application asks for. */
+  /** All targets that an Application asks for, by what was begun there (`refusedUnbegun`). */
   specifiedTargets(application: string): readonly SpecifiedTarget[];
   /** A target may take over now what another one left, by its name. */
   onLeft(target: string): void;
@@ -195,9 +201,10 @@ function isLetGo(
 }
 
 export function startRun(parts: Parts, input: RunInput): Run {
-  const { application, target, isOneOfSeveral, values, session, signal } = input;
+  const { application, isOneOfSeveral, values, session, signal } = input;
+  const record = parts.store.get(input.target) ?? newRecord(input.target);
+  const target = refusedUnbegun(input.target, record);
   const { settings } = target;
-  const record = parts.store.get(target) ?? newRecord(target);
   const request = requestOf(input, record);
   const isAsked = request.open !== undefined;
   const access = accessOf(parts, target, signal);
@@ -229,7 +236,6 @@ export function startRun(parts: Parts, input: RunInput): Run {
       if (atOnce) input.tellNow();
     },
   };
-  const since = context.now();
   return {
     parts,
     application,
@@ -238,7 +244,7 @@ export function startRun(parts: Parts, input: RunInput): Run {
     values,
     session,
     context,
-    since,
+    since: context.now(),
     startedAt: performance.now(),
     request,
     underWay,

@@ -255,8 +255,8 @@ export const TARGET_REASONS = {
     'Nothing: it is tried again. Where the operator lacks the right to list them, install the rules of the chart.',
   ),
   NoPolicy: resource(
-    'The Environment takes only what a PromotionPolicy brings there, and none has this Application.',
-    'Ask who runs the Environment.',
+    'The Environment takes only what a PromotionPolicy brings there, and none has this Application in a stage there: nothing new is deployed, and what has its first write goes on.',
+    'Have exactly one policy select the Application, with the environment in a stage; or ask who runs the Environment.',
   ),
   DependencyNotReady: resource(
     'An Application in dependsOn is not Ready.',
