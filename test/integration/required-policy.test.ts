@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { SKIPPABLE_GATES } from '../../operator/api/v1alpha1/promotion.ts';
-import { newEnvironment } from '../harness/environments.ts';
+import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage } from '../harness/operator.ts';
 import {
   ask,
@@ -18,10 +18,9 @@ import { eventually } from '../harness/wait.ts';
 
 const MERGE = { contentType: 'application/merge-patch+json' };
 
-/** Three waves, each of which says which version it is of; the one in the middle waits for a node, where values want that. */
+/** Three waves, each of which says which version it is of; the one in the middle waits for a node for its namespace. */
 const chart = (version: string) => ({
   'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
-  'values.yaml': 'node: {}\n',
   'templates/all.yaml': `apiVersion: v1
 kind: ConfigMap
 metadata: {name: web}
@@ -32,7 +31,7 @@ kind: Pod
 metadata: {name: "web-${version}", annotations: {towpath.dev/wave: "1"}}
 spec:
   terminationGracePeriodSeconds: 0
-  nodeSelector: {{ toJson .Values.node }}
+  nodeSelector: {"{{ .Release.Namespace }}": "yes"}
   containers: [{name: main, image: example.invalid/main}]
 ---
 apiVersion: v1
@@ -73,7 +72,7 @@ async function newGuarded(t: TestContext) {
       metadata: { name: 'web', labels: { tier: 'web' }, ...metadata },
       spec: {
         source: { repoURL: stage.repoURL, interval: '1s' },
-        environments: [{ name: staging.name }, { name: prod.name, values: { node: { only: namespace } } }],
+        environments: [{ name: staging.name }, { name: prod.name }],
         ...spec,
       },
     });
@@ -99,7 +98,10 @@ async function newGuarded(t: TestContext) {
     const revision = await repository.commit(chart(version));
     const told = await stage.until(
       'web',
-      (of) => inProd(of)?.desiredRevision === revision && inProd(of)?.blockedBy?.[0]?.reason === reason,
+      (of) =>
+        inProd(of)?.desiredRevision === revision &&
+        inProd(of)?.blockedBy?.[0]?.reason === reason &&
+        of.status?.source?.revision === revision,
       `prod to say ${reason}`,
     );
     const message = inProd(told)?.message ?? '';
@@ -110,11 +112,11 @@ async function newGuarded(t: TestContext) {
   const outcomes = (of: Application) =>
     inProd(of)?.history?.map(({ outcome, trigger }) => `${trigger} ${outcome}`);
   const pod = (version: string) => `/api/v1/namespaces/${prod.namespace}/pods/web-${version}`;
-  /** A node is there for what waits for one; by another name than that of any other test. */
-  const nodeComes = async (only: string | null) => {
+  /** There is a node for what waits for one, or none any more. */
+  const nodeIs = async (environment: StagedEnvironment, is: 'yes' | null) => {
     const { body } = await cluster.request('GET', '/api/v1/nodes');
     const [node] = (JSON.parse(body) as { items: { metadata: { name: string } }[] }).items;
-    const labels = { metadata: { labels: { only } } };
+    const labels = { metadata: { labels: { [environment.namespace]: is } } };
     await cluster.request('PATCH', `/api/v1/nodes/${node?.metadata.name}`, { body: labels, ...MERGE });
   };
   await letCommand(cluster, namespace, BEN, prod.name, ['promote', 'override']);
@@ -123,25 +125,27 @@ async function newGuarded(t: TestContext) {
   const asked = (as: typeof BEN, spec: { type: string } & Record<string, unknown>) =>
     ask(cluster, namespace, as, { application: 'web', environment: prod.name, ...spec });
   const until = (name: string, phase: string) => became(cluster, namespace, name, phase);
-  const verbs = { policy, application, said, says, keptOut, outcomes, pod, nodeComes, asked, until };
+  const verbs = { policy, application, said, says, keptOut, outcomes, pod, nodeIs, asked, until };
   return { stage, staging, prod, inProd, ...verbs };
 }
 
 test('S14, A2: where an Environment requires a policy, and loses it, what has its first write goes on, through waves, verify and going back; nothing new enters', async (t) => {
   const guarded = await newGuarded(t);
   const { stage, staging, prod, inProd, policy, application, said, says, keptOut, outcomes, pod } = guarded;
-  const { nodeComes, asked, until } = guarded;
-  const { cluster, namespace, repository } = stage;
+  const { nodeIs, asked, until } = guarded;
+  const { cluster, repository } = stage;
   await policy('standard');
-  await nodeComes(namespace);
-  t.after(() => nodeComes(null));
+  for (const environment of [staging, prod]) {
+    await nodeIs(environment, 'yes');
+    t.after(() => nodeIs(environment, null));
+  }
   await application({});
   await stage.untilReadyAt('web', await repository.revParse('main'));
   assert.equal(await said('last'), '1');
 
   // Between two waves, the Application comes under no policy.
   await policy('standard', { verify: { for: '1h' } });
-  await nodeComes(null);
+  await nodeIs(prod, null);
   const second = await repository.commit(chart('2'));
   await eventually(async () => (await cluster.request('GET', pod('2'))).status === 200, {
     describe: 'the second wave to wait',
@@ -149,7 +153,7 @@ test('S14, A2: where an Environment requires a policy, and loses it, what has it
   await stage.kubectl('label', '--overwrite', 'applications.towpath.dev', 'web', 'tier=other');
   await keptOut('3', 'NoPolicy', /none of its namespace selects this Application/);
   assert.equal(await said('last'), '1');
-  await nodeComes(namespace);
+  await nodeIs(prod, 'yes');
   await says('last', '2');
 
   // While it is verified drift is repaired, and what fails is gone back from, as the policy said then.
