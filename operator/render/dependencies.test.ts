@@ -157,6 +157,25 @@ describe('dependencies that Git does not have', () => {
     assert.deepEqual([found.version, found.versions[0]], ['', '8.0.0']);
   });
 
+  test('are found by an entry of the index that names an archive, as Helm passes over others', async () => {
+    const entry = (version: string, digest: string, urls: string) =>
+      `  - {name: redis, version: ${version}, digest: ${digest}${urls}}\n`;
+    const text = Buffer.from(
+      `entries:\n  redis:\n${entry('1.0.0', 'none', '')}${entry('1.0.0', 'empty', ', urls: []')}${entry('v1.0.0', 'other', ', urls: [a.tgz]')}${entry('2.0.0', 'none', '')}`,
+    );
+    const find = (version: string, range = {}) =>
+      engine.renderer.findInIndex(
+        { name: 'redis', version, repository: published.url, ...range },
+        text,
+        AbortSignal.timeout(60_000),
+      );
+    const { version, url, digest } = await find('1.0.0');
+    assert.deepEqual([version, url, digest], ['v1.0.0', 'a.tgz', 'other']);
+    assert.equal((await find('>=1.0.0', { isRange: true })).version, 'v1.0.0');
+    const lacking = await find('2.0.0');
+    assert.deepEqual([lacking.version, lacking.versions], ['', ['v1.0.0']]);
+  });
+
   test('from elsewhere, of no version, or of a subchart are refused with what to do', async () => {
     const refused = async (dependency: string, expected: RegExp) => {
       const files = umbrella(dependency);

@@ -42,6 +42,11 @@ type publishedVersion struct {
 // mostVersions bounds what is told of a chart's versions.
 const mostVersions = 1000
 
+// hasArchive tells whether an entry is one: Helm passes over what names no archive.
+func (v *publishedVersion) hasArchive() bool {
+	return v != nil && v.Version != "" && len(v.URLs) > 0
+}
+
 // findInIndex looks a version up as Helm does: the one that is written alike, else the first that is the same by the rules
 // of semantic versions, of the same build; or the highest that a range allows.
 func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
@@ -58,15 +63,12 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	}
 	if !req.IsRange {
 		if entry := exactlyIn(req.Version, index.Entries[req.Name]); entry != nil {
-			found.Version, found.Digest = entry.Version, entry.Digest
-			if len(entry.URLs) > 0 {
-				found.URL = entry.URLs[0]
-			}
+			found.Version, found.Digest, found.URL = entry.Version, entry.Digest, entry.URLs[0]
 			return found, nil
 		}
 	}
 	for _, entry := range index.Entries[req.Name] {
-		if entry == nil || entry.Version == "" {
+		if !entry.hasArchive() {
 			continue
 		}
 		if len(found.Versions) < mostVersions {
@@ -87,7 +89,7 @@ func highestIn(text string, entries []*publishedVersion) *publishedVersion {
 	var highest *publishedVersion
 	var version *semver.Version
 	for _, entry := range entries {
-		if entry == nil || len(entry.URLs) == 0 {
+		if !entry.hasArchive() {
 			continue
 		}
 		this, err := semver.NewVersion(entry.Version)
@@ -104,7 +106,7 @@ func highestIn(text string, entries []*publishedVersion) *publishedVersion {
 func exactlyIn(wanted string, entries []*publishedVersion) *publishedVersion {
 	var same *publishedVersion
 	for _, entry := range entries {
-		if entry == nil || entry.Version == "" {
+		if !entry.hasArchive() {
 			continue
 		}
 		if entry.Version == wanted {
