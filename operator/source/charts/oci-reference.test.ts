@@ -71,7 +71,7 @@ test('S4: a realm is of a registry on its own host and domain only', () => {
 
 describe('the next page of a list', () => {
   const page = new URL('https://ghcr.io/v2/acme/redis/tags/list?n=2');
-  const next = (...headers: string[]) => linkedNext(headers, page)?.href;
+  const next = (...headers: string[]) => linkedNext(headers, page, 'the list')?.href;
 
   test('is where the header says', () => {
     assert.equal(next('</v2/acme/redis/tags/list?n=2&last=b>; rel="next"'), `${page.href}&last=b`);
@@ -81,14 +81,32 @@ describe('the next page of a list', () => {
     assert.equal(next(), undefined);
   });
 
-  test('S4: is at the same origin', () => {
-    for (const other of [
-      'https://evil.example/',
-      '//evil.example/',
-      'http://ghcr.io/',
-      'https://ghcr.io:444/',
-    ])
-      assert.equal(next(`<${other}>; rel="next"`), undefined);
+  test('is asked of the registry itself where that names it by http, as one behind a proxy that ends TLS', () => {
+    const path = '/v2/acme/redis/tags/list?n=2&last=b';
+    for (const own of ['http://ghcr.io', 'http://GHCR.io:443', 'http://ghcr.io:80'])
+      assert.equal(next(`<${own}${path}>; rel="next"`), `https://ghcr.io${path}`);
+    const other = new URL('https://ghcr.io:5000/v2/acme/redis/tags/list');
+    assert.equal(
+      linkedNext([`<http://ghcr.io:5000${path}>; rel="next"`], other, 'the list')?.href,
+      `https://ghcr.io:5000${path}`,
+    );
+  });
+
+  test('S4: is at the same origin, and one elsewhere is no end of the list, but told', () => {
+    for (const [other, shown] of [
+      ['https://evil.example/', /^The list goes on at https:\/\/evil\.example\/, by its Link header: /],
+      ['//evil.example/', /at https:\/\/evil\.example\/,/],
+      ['http://ghcr.io/', /at http:\/\/ghcr\.io\/, .* Have who runs the registry/],
+      ['http://ghcr.io:5000/v2/acme/redis/tags/list', /at http:\/\/ghcr\.io:5000\/v2\//],
+      ['http://registry:5000/v2/acme/redis/tags/list', /at http:\/\/registry:5000\/v2\//],
+      ['http://me:secret@evil.example/v2/', /^(?!.*secret)/],
+      ['https://ghcr.io:444/', /at https:\/\/ghcr\.io:444\//],
+      ['http://[', /at http:\/\/\[,/],
+    ] as const)
+      assert.throws(() => next(`<${other}>; rel="next"`), { reason: 'ChartIndexInvalid', message: shown });
+    assert.throws(() => next(`<http://evil.example/${'x'.repeat(10_000)}>; rel="next"`), {
+      message: /^.{1,600}$/,
+    });
   });
 
   test('S9: is looked for in a time like the length of the header', () => {

@@ -465,6 +465,26 @@ describe('a registry that wants to know who asks', () => {
     assert.equal(await registries(t).versions({ ...wanted(), name: 'rediss' }, never), undefined);
   });
 
+  test('has its list of versions to the end where its pages are named by http, or elsewhere, or says so', async (t) => {
+    let origin = `http://${published.host}`;
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      const isLast = isFor(request, 'last=1');
+      const link = `<${origin}/v2/public/redis/tags/list?last=1>; rel="next"`;
+      response
+        .writeHead(200, isLast ? {} : { link })
+        .end(JSON.stringify({ tags: [isLast ? '2.0.0' : '1.0.0'] }));
+      return true;
+    };
+    assert.deepEqual(await registries(t).versions(wanted(), never), ['1.0.0', '2.0.0']);
+    origin = 'http://registry.internal:5000';
+    await assert.rejects(registries(t).versions(wanted(), never), {
+      reason: 'ChartIndexInvalid',
+      message:
+        /^The list of versions of chart redis of oci:.* goes on at http:\/\/registry\.internal:5000\/v2\/public/,
+    });
+  });
+
   test('S9: whose list of versions never ends is asked no further', async (t) => {
     published.intercept = (request, response) => {
       if (!isFor(request, '/tags/list')) return false;

@@ -209,7 +209,7 @@ export class OciRegistries {
         );
       for (const tag of (data.tags ?? []).slice(0, MOST_TAGS + 1))
         if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(versionOf(tag));
-      url = linkedNext(response.header('link'), url);
+      url = linkedNext(response.header('link'), url, what);
       // What is not known as a whole has no newest.
       if (tags.length > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
         throw new TowpathError(
