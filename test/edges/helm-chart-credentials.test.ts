@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { type TestContext, test } from 'node:test';
+import { ChartRepositories } from '../../operator/source/charts/chart-repositories.ts';
 import { startChartRepository } from '../harness/chart-repository.ts';
-import { startOciRegistry } from '../harness/oci-registry.ts';
+import { type OciRegistry, startOciRegistry } from '../harness/oci-registry.ts';
 import { newStage, type StageOptions } from '../harness/operator.ts';
+import { newSigningKey } from '../harness/signing-key.ts';
 import { eventually } from '../harness/wait.ts';
 
 function podinfo(version: string): Record<string, string> {
@@ -119,4 +122,73 @@ test('S4: a chart of a registry is deployed with what docker-registry Secrets ho
 
   await registry.publish(podinfo('1.1.0'), registry.privateUrl);
   await untilText('1.1.0');
+});
+
+/** SHA-256 of the archive that was pushed. */
+async function digestOf(registry: OciRegistry, name: string, version: string): Promise<string> {
+  const charts = new ChartRepositories({ allowLoopback: true, locate: () => assert.fail() });
+  try {
+    const credential = { ...registry.credential, caCert: await readFile(registry.caFile, 'utf8') };
+    const chart = { name, version, repository: registry.privateUrl };
+    return (await charts.fetch(chart, AbortSignal.timeout(60_000), credential)).digest;
+  } finally {
+    await charts.stop();
+  }
+}
+
+test('S4: a chart whose Helm repository has its archives in a registry is deployed, and verified, with what spec.helm.registries names for that', async (t) => {
+  const registry = await startOciRegistry();
+  t.after(() => registry.stop());
+  const published = await startChartRepository(registry.tls);
+  t.after(() => published.stop());
+  const key = await newSigningKey('Publisher');
+  await registry.publish(podinfo('1.0.0'), registry.privateUrl, key);
+  const digest = await digestOf(registry, 'podinfo', '1.0.0');
+  registry.requests.length = 0;
+  const ofRepository = `Basic ${Buffer.from('me:right').toString('base64')}`;
+  published.intercept = ({ headers, url = '' }, response) => {
+    if (headers.authorization !== ofRepository) response.writeHead(401).end();
+    else if (!url.endsWith('/index.yaml')) return false;
+    else
+      response.end(
+        `entries:\n  podinfo:\n  - version: 1.0.0\n    digest: ${digest}\n    urls: ["${registry.privateUrl}/podinfo:1.0.0"]\n`,
+      );
+    return true;
+  };
+  const ground = await newGround(t, { flags: [`--ca-file=${registry.caFile}`] });
+  const { stage, untilText, told, secret } = ground;
+  await secret('generic', '--from-literal=username=me', '--from-literal=password=right');
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'keys' },
+    data: { keyring: key.public.toString('base64') },
+  });
+  const verify = { secretRef: { name: 'keys' } };
+  const chart = {
+    repoURL: published.url,
+    name: 'podinfo',
+    version: '1.x',
+    interval: '1s',
+    verify,
+    secretRef,
+  };
+  const registries = [{ prefix: registry.host, secretRef: { name: 'registry' } }];
+
+  await stage.application('web', { helm: { chart } });
+  await told('web', 'AuthenticationFailed', /is refused by the registry 127.* in spec\.helm\.regist/);
+  await stage.application('web', { helm: { chart, registries } });
+  await told('web', 'SecretMissing', /Secret \S+\/registry, which spec\.helm\.registries names for 127\./);
+  const { username, password } = registry.credential;
+  await stage.apply({
+    apiVersion: 'v1',
+    kind: 'Secret',
+    metadata: { name: 'registry' },
+    stringData: { username, password },
+  });
+  await untilText('1.0.0');
+  await stage.untilReadyAt('web', '1.0.0');
+  const basics = registry.requests.filter(({ authorization = '' }) => authorization.startsWith('Basic '));
+  assert.deepEqual([...new Set(basics.map(({ path }) => path.split('?')[0]))], ['/token']);
+  assert.ok(basics.every(({ authorization }) => authorization !== ofRepository));
 });

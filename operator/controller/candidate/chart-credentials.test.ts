@@ -4,6 +4,7 @@ import type { Application } from '../../api/v1alpha1/application.ts';
 import {
   chartCredentialsOf,
   publishedCredentialOf,
+  publishedCredentialsOf,
   registrySecretsOf,
   secretFieldOf,
 } from './chart-credentials.ts';
@@ -88,6 +89,11 @@ test('S4: a published chart is fetched with its own Secret, or with that of the 
     ['b', 'a'],
   );
   assert.deepEqual(publishedCredentialOf(own, contents), other);
+  // A registry to which its index leads gets what is named for that, and nothing of the repository's.
+  const credentialFor = publishedCredentialsOf(own, contents);
+  assert.deepEqual(credentialFor(repoURL), other);
+  assert.equal(credentialFor('oci://ghcr.io/acme/web'), undefined);
+  assert.deepEqual(credentialFor('oci://charts.example.com/web'), pair);
   const shared = published({}, ['charts.example.com', 'a']);
   assert.deepEqual(publishedCredentialOf(shared, contents), pair);
   assert.equal(secretFieldOf(shared), 'spec.helm.registries');

@@ -54,6 +54,17 @@ export function publishedCredentialOf(
   return credentialIn(named, repositoryUrl(chart.repoURL), contents);
 }
 
+/** What the repository of spec.helm.chart is asked with, and, as for dependencies, a registry to which the index of that leads. */
+export function publishedCredentialsOf(
+  application: Application,
+  contents: ReadonlyMap<string, ReferencedContent>,
+): CredentialFor {
+  const elsewhere = chartCredentialsOf(application, contents);
+  const { repoURL } = application.spec.helm?.chart ?? {};
+  return (repository) =>
+    repository === repoURL ? publishedCredentialOf(application, contents) : elsewhere(repository);
+}
+
 /** Where the spec names, or could name, the Secret that the repository of spec.helm.chart is asked with. */
 export function secretFieldOf({ spec }: Pick<Application, 'spec'>): string {
   const { chart, registries = [] } = spec.helm ?? {};

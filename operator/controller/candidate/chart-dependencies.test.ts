@@ -73,6 +73,23 @@ describe('charts that a render lacks', () => {
     );
   });
 
+  test('S4: are asked of a registry to which an index leads with what is named for that', async () => {
+    const credentials: unknown[] = [];
+    const fetcher: ChartFetcher = {
+      resolve,
+      fetch: async ({ name, version }, _signal, credential, credentialFor) => {
+        credentials.push(credential, credentialFor('oci://ghcr.io/acme/redis'));
+        return { name, version, digest: '', data: Buffer.alloc(0) };
+      },
+    };
+    const credentialFor = (repository: string) => ({ username: 'me', password: repository });
+    await fetchedCharts(fetcher, [of('https://x.example')], { ...terms, credentialFor }, never);
+    assert.deepEqual(credentials, [
+      credentialFor('https://x.example'),
+      credentialFor('oci://ghcr.io/acme/redis'),
+    ]);
+  });
+
   test('A4: that do not come keep a look at what runs for seconds only', async () => {
     const silent: ChartFetcher = {
       resolve,

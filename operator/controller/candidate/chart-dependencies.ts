@@ -15,12 +15,14 @@ import type { SettledRanges } from './settled-ranges.ts';
 export interface ChartFetcher {
   /**
    * @param chart of which nothing but what has the digest is wanted, where there is one.
+   * @param credentialFor of a registry to which the repository's index leads.
    * @throws TowpathError, or the signal's reason.
    */
   fetch(
     chart: ChartReference & { digest?: string | undefined },
     signal: AbortSignal,
     credential: Credential | undefined,
+    credentialFor: CredentialFor,
   ): Promise<ChartArchive>;
   /** The highest version that a range allows. @throws as `fetch` does. */
   resolve(range: ChartReference, signal: AbortSignal, credential: Credential | undefined): Promise<string>;
@@ -97,7 +99,7 @@ async function fetchedChart(
   const { name, repository } = chart;
   const fetch = (version: string) => {
     const exact = { name, repository, version };
-    return fetcher.fetch({ ...exact, digest: pinOf(pins, exact)?.digest }, signal, credential);
+    return fetcher.fetch({ ...exact, digest: pinOf(pins, exact)?.digest }, signal, credential, credentialFor);
   };
   if (chart.isRange !== true) return fetch(chart.version);
   const version =

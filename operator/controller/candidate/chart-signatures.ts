@@ -5,6 +5,7 @@ import type { ChartArchive, Renderer, Signer } from '../../render/renderer.ts';
 import { BoundedMap } from '../../source/bounded-map.ts';
 import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
+import type { CredentialFor } from './chart-credentials.ts';
 import { type Patience, patiently } from './patience.ts';
 import { Quarantine } from './quarantine.ts';
 import type { ReferencedContent } from './references.ts';
@@ -14,12 +15,14 @@ export interface ProvenanceFetcher {
   /**
    * What the publisher of an archive signed of it; undefined where nothing is.
    *
+   * @param credentialFor of a registry to which the repository's index leads.
    * @throws TowpathError, or the signal's reason.
    */
   provenance(
     chart: { name: string; version: string; repository: string; digest: string },
     signal: AbortSignal,
     credential: Credential | undefined,
+    credentialFor: CredentialFor,
   ): Promise<{ text: Uint8Array; files: readonly string[] } | undefined>;
 }
 
@@ -34,7 +37,7 @@ export interface ArchiveToVerify {
   archive: ChartArchive;
   /** Of those who may sign. */
   keyring: Uint8Array;
-  credential: Credential | undefined;
+  credentialFor: CredentialFor;
   /** What it is rendered for, as the status has it. */
   revision: string;
   /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
@@ -82,13 +85,13 @@ export class ChartSignatures {
     }
   }
 
-  #fetch({ repository, archive, credential, patience }: ArchiveToVerify, signal: AbortSignal) {
+  #fetch({ repository, archive, credentialFor, patience }: ArchiveToVerify, signal: AbortSignal) {
     const { name, version, digest } = archive;
     const chart = { name, version, repository, digest };
     return patiently(
       patience,
       signal,
-      (limited) => this.#options.charts.provenance(chart, limited, credential),
+      (limited) => this.#options.charts.provenance(chart, limited, credentialFor(repository), credentialFor),
       (seconds) =>
         `The chart repository ${printable(repository, 200)} has not told for ${seconds} s who signed chart ${name} ${version}`,
     );

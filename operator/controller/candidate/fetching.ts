@@ -1,6 +1,6 @@
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { askedSince, baseAccessOf } from './base-access.ts';
-import { chartCredentialsOf, publishedCredentialOf, secretFieldOf } from './chart-credentials.ts';
+import { chartCredentialsOf, publishedCredentialsOf, secretFieldOf } from './chart-credentials.ts';
 import { keyringOf } from './chart-signatures.ts';
 import type { Newest, Origin } from './origins.ts';
 import type { ReferencedContent } from './references.ts';
@@ -33,7 +33,7 @@ export function fetchingOf(
     ...common,
     chart: {
       reference: { repository: chart.repoURL, name: chart.name, version },
-      credential: () => publishedCredentialOf(application, contents),
+      credentialFor: publishedCredentialsOf(application, contents),
       secret: secretFieldOf(application),
       keyring: keyringOf(application, contents),
     },

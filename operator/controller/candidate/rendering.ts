@@ -9,7 +9,6 @@ import {
   treeWithArchives,
 } from '../../render/renderer.ts';
 import { asChartOfSpec } from '../../source/charts/chart-of-spec.ts';
-import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
 import type { ChartPin, PublishedChart } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
@@ -52,8 +51,8 @@ export interface RenderingInput {
 /** A chart that spec.helm.chart names, in the version that is wanted now. */
 export interface ChartToRender {
   reference: ChartReference;
-  /** @throws TowpathError where the Secret is missing or wrong */
-  credential(): Credential | undefined;
+  /** Of its repository, and of a registry to which the index of that leads. */
+  credentialFor: CredentialFor;
   /** Where the spec names that Secret, or could. */
   secret: string;
   /** Of those who may sign it; undefined: it need not be signed. */
@@ -133,13 +132,13 @@ export class Rendering {
   /** What its archive depends on is in that: nothing else is fetched. */
   async #renderPublished(
     input: RenderingInput,
-    { reference, credential, secret, keyring }: ChartToRender,
+    { reference, credentialFor, secret, keyring }: ChartToRender,
     tree: RenderTree,
     request: RenderRequest,
     signal: AbortSignal,
   ): Promise<RenderedCandidate> {
     const { renderer, charts: fetcher } = this.#options;
-    const terms = this.#terms(input, credential);
+    const terms = this.#terms(input, credentialFor);
     const fetched = await fetchedCharts(fetcher, [reference], terms, signal).catch((error: unknown) => {
       throw asChartOfSpec(error, secret);
     });
@@ -150,7 +149,7 @@ export class Rendering {
       const { repository } = reference;
       const { patience } = terms;
       const { revision } = input;
-      const signed = { repository, archive: chart, keyring, credential: credential(), revision, patience };
+      const signed = { repository, archive: chart, keyring, credentialFor, revision, patience };
       await this.#signatures.verify(signed, signal).catch((error: unknown) => {
         throw asChartOfSpec(error, secret);
       });

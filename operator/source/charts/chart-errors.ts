@@ -6,6 +6,15 @@ import type { Published, WantedChart } from './published.ts';
 /** Names that a message lists. */
 const LISTED = 5;
 
+/** Of a registry to which the index of a Helm repository leads: what it is asked with stands in spec.helm.registries. */
+export class LedElsewhere extends TowpathError {}
+
+export function ledElsewhere(error: unknown): unknown {
+  if (!(error instanceof TowpathError)) return error;
+  const { remedy, reason, message, details, next, advice } = error;
+  return new LedElsewhere(remedy, reason, message, { cause: error, details, next, advice });
+}
+
 /** What becomes a file's name in the chart's folder charts. */
 export function refuseName({ name, version }: WantedChart): void {
   const isName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,249}$/.test(name);

@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { LedElsewhere } from './chart-errors.ts';
 
 /** A dependency is corrected in Chart.yaml, a chart that a spec names in that. The longer phrases come first. */
 const PHRASES: readonly (readonly [ofDependency: string, ofSpec: string])[] = [
@@ -31,7 +32,8 @@ export function toldOfSpec(text: string): string {
 export function asChartOfSpec(error: unknown, secret: string): unknown {
   if (!(error instanceof TowpathError)) return error;
   const { remedy, reason, details, next, advice } = error;
-  const told = (text: string) => toldOfSpec(text).replaceAll('spec.helm.registries', secret);
+  const field = error instanceof LedElsewhere ? 'spec.helm.registries' : secret;
+  const told = (text: string) => toldOfSpec(text).replaceAll('spec.helm.registries', () => field);
   return new TowpathError(remedy, reason, told(error.message), {
     cause: error,
     details,

@@ -250,6 +250,52 @@ describe('a chart of a Helm repository', () => {
     assert.ok((await charts.fetch(redis(), never)).data.length > 0);
   });
 
+  test('A4: comes to who asks again though its server takes longer than anybody waits', async (t) => {
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const packed = await readFile(join(published.directory, 'redis-1.0.0.tgz'));
+    published.intercept = ({ url = '' }, response) => {
+      if (!url.endsWith('.tgz')) return false;
+      asked.resolve();
+      void answer.promise.then(() => response.end(packed));
+      return true;
+    };
+    const charts = repositories(t, { recentMs: 0 });
+    const patience = new AbortController();
+    const first = charts.fetch(redis(), patience.signal);
+    await asked.promise;
+    const second = charts.fetch(redis(), never);
+    patience.abort(new Error('waited for long enough'));
+    await assert.rejects(first, /waited for long enough/);
+    answer.resolve();
+    assert.deepEqual((await second).data, packed);
+    published.intercept = () => assert.fail('it is asked again');
+    assert.deepEqual((await charts.fetch(redis(), never)).data, packed);
+  });
+
+  test('has what its publisher signed as soon as that is there, though it came too late to be told that there is none', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const { digest } = await charts.fetch(redis(), never);
+    const wanted = { ...redis(), digest };
+    const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    let signed: string | undefined;
+    published.intercept = ({ url = '' }, response) => {
+      if (!url.endsWith('.prov')) return false;
+      asked.resolve();
+      void answer.promise.then(() => response.writeHead(signed === undefined ? 404 : 200).end(signed));
+      return true;
+    };
+    const patience = new AbortController();
+    const first = charts.provenance(wanted, patience.signal);
+    await asked.promise;
+    const second = charts.provenance(wanted, never);
+    patience.abort(new Error('waited for long enough'));
+    await assert.rejects(first, /waited for long enough/);
+    answer.resolve();
+    assert.equal(await second, undefined);
+    signed = 'what was signed';
+    assert.equal(Buffer.from((await charts.provenance(wanted, never))?.text ?? '').toString(), signed);
+  });
+
   test('S4: is asked for with a credential, which goes to its own host only', async (t) => {
     const storage = await startChartRepository(published.certificate);
     t.after(() => storage.stop());
@@ -410,6 +456,47 @@ describe('a chart of a Helm repository', () => {
     assert.equal((await charts.fetch(redis(), never)).digest, digest);
     assert.equal((await charts.fetch({ ...redis(), digest: other }, never)).digest, other);
     assert.equal((await charts.fetch(pinned, never)).digest, digest);
+  });
+
+  test('S9: that was replaced is refused for who never used it as well, though what it was is kept', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const { digest } = await charts.fetch(redis(), never);
+    const index = await readFile(join(published.directory, 'index.yaml'), 'utf8');
+    const other = createHash('sha256').update('another chart').digest('hex');
+    published.intercept = ({ url = '' }, response) => {
+      response.end(url.endsWith('.tgz') ? 'another chart' : index.replaceAll(digest, other));
+      return true;
+    };
+    await assert.rejects(charts.fetch(redis(), never), {
+      reason: 'ChartReplaced',
+      message: new RegExp(
+        `sha256:${other} for chart redis 1\\.0\\.0, under which sha256:${digest} was fetched before`,
+      ),
+    });
+    assert.equal((await charts.fetch({ ...redis(), digest }, never)).digest, digest);
+    published.intercept = (_request, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    await assert.rejects(charts.fetch(redis(), never), { reason: 'ServerError', remedy: 'Time' });
+    assert.equal((await charts.fetch({ ...redis(), digest }, never)).digest, digest);
+  });
+
+  test('is looked up once in each index, however many want it one after the other', async (t) => {
+    let lookups = 0;
+    const charts = repositories(t, {
+      recentMs: 0,
+      locate: (chart, index, signal) => {
+        lookups++;
+        return engine.renderer.findInIndex(chart, index, signal);
+      },
+    });
+    for (let times = 0; times < 10; times++) await charts.fetch(redis(), never);
+    assert.equal(lookups, 1);
+    assert.equal(published.count('.tgz'), 1);
+    await published.publish({ 'Chart.yaml': 'apiVersion: v2\nname: another\nversion: 1.0.0\n' });
+    await charts.fetch(redis(), never);
+    assert.equal(lookups, 2);
   });
 
   test('goes from the disk where the bound is reached, and comes again', async (t) => {

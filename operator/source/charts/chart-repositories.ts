@@ -5,25 +5,24 @@ import { Slices } from '../../observe/event-loop-slices.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import { newCache } from '../cache-directory.ts';
 import type { Credential } from '../credential.ts';
-import { nearNames } from '../near-names.ts';
-import { digestIn, nearVersions, notFound, refuseName, replaced } from './chart-errors.ts';
+import { refuseName, replaced } from './chart-errors.ts';
 import { type ChartListing, type Located, listingOfIndex, listingOfRegistry } from './chart-listing.ts';
-import { fileUrl, lastPartOf } from './chart-url.ts';
 import { FileCache } from './file-cache.ts';
-import { asBeginning, HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
+import { HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
-import { isOci } from './oci-reference.ts';
+import { isOci, type OciPlace } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
 import {
   type Asking,
-  archiveName,
   askingFor,
+  type CredentialFor,
   keptAs,
+  keyOf,
   type Published,
-  shownTo,
   type WantedChart,
 } from './published.ts';
+import { type Asked, askingElsewhere, PublishedCharts } from './published-charts.ts';
 import { RepositoryIndexes } from './repository-indexes.ts';
 
 export interface FetchedChart {
@@ -41,8 +40,11 @@ export interface Provenance {
   files: readonly string[];
 }
 
-interface Signed {
-  provenance: Provenance | undefined;
+/** An archive on the disk. */
+interface Kept {
+  digest: string;
+  /** Its name there. */
+  file: string;
 }
 
 export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
@@ -50,7 +52,7 @@ export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeo
   locate(chart: WantedChart & { isRange?: true }, index: Uint8Array, signal: AbortSignal): Promise<Located>;
   limits?: Partial<ChartLimits>;
   timeouts?: Partial<ChartTimeouts>;
-  /** An index that was asked for so recently is not asked for again; default 10,000. */
+  /** An index, or a registry for a version, that was asked for so recently is not asked for again; default 10,000. */
   recentMs?: number;
   /** As for Git: see `Sources`. */
   cacheDirectory?: string;
@@ -59,15 +61,15 @@ export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeo
 }
 
 const RECENT_MS = 10_000;
-/** As `recentMs`, of an index that lacks what is wanted. */
-const MISSING_MS = 1_000;
 /** Versions of charts that were handed out, and stay what they were. */
 const MOST_HANDED_OUT = 10_000;
 
+const NO_CREDENTIAL: CredentialFor = () => undefined;
+
 /**
  * Charts of Helm repositories and OCI registries, each version fetched once however many Applications use it, and kept by
- * the digest that the index or manifest has for it. Who knows which one that was gets no other; who does not gets what
- * was handed out last, and no other while the process lasts.
+ * the digest that the index or manifest has for it. Who knows which one that was gets no other, and that without a
+ * question while it is kept. Who does not gets what is published now, if that is what was handed out before.
  */
 export class ChartRepositories {
   readonly #locate: ChartRepositoriesOptions['locate'];
@@ -81,13 +83,18 @@ export class ChartRepositories {
   readonly #files: FileCache;
   readonly #stopped = new AbortController();
   readonly #flights = new Map<string, Promise<unknown>>();
-  /** The digest of each version that was. */
-  readonly #handedOut = new BoundedMap<string, string>(MOST_HANDED_OUT);
+  /** The digest of each version that was; of one in a registry also when that was found to be what is published. */
+  readonly #handedOut = new BoundedMap<string, { digest: string; seenAt?: number }>(MOST_HANDED_OUT);
+  /** Where indexes led last that have an archive in a registry. */
+  readonly #places = new BoundedMap<string, OciPlace>(MOST_HANDED_OUT);
   readonly #indexes: RepositoryIndexes;
+  readonly #published: PublishedCharts;
+  /** Archives that came after somebody had given up waiting. */
+  readonly #lateArchives = new LateAnswers<Kept>(1_000);
   /** What ranges came to after somebody had given up waiting for it. */
   readonly #late = new LateAnswers<string>(1_000);
   /** The same of what publishers signed, each of which may have a megabyte. */
-  readonly #lateProvenances = new LateAnswers<Signed>(10);
+  readonly #lateProvenances = new LateAnswers<Provenance>(10);
 
   constructor(options: ChartRepositoriesOptions) {
     this.#locate = options.locate;
@@ -106,28 +113,40 @@ export class ChartRepositories {
       limited: () => this.#limited(),
       shared: (key, begin) => this.#shared(key, begin),
     });
+    this.#published = new PublishedCharts({
+      locate: (chart, index) => this.#locate(chart, index, this.#stopped.signal),
+      https: this.#https,
+      registries: this.#registries,
+      indexes: this.#indexes,
+      limits: this.#limits,
+      recentMs: this.#recentMs,
+      limited: () => this.#limited(),
+    });
   }
 
   /**
    * A chart's archive. What is fetched for one caller is so for all: it goes on, within its limits of time, when
    * nobody waits for it any more.
    *
+   * @param credentialFor what a registry is asked with where the index of the repository leads to one.
    * @throws TowpathError ChartRepositoryInvalid, ChartRepositoryNotFound, ChartNotFound, ChartIndexInvalid,
    * ChartDigestMismatch, ChartReplaced, ChartTooLarge, and of the network, as for Git; or the signal's reason.
    */
-  async fetch(wanted: WantedChart, signal: AbortSignal, credential?: Credential): Promise<FetchedChart> {
+  async fetch(
+    wanted: WantedChart,
+    signal: AbortSignal,
+    credential?: Credential,
+    credentialFor = NO_CREDENTIAL,
+  ): Promise<FetchedChart> {
     signal.throwIfAborted();
     const asking = askingFor(wanted, credential);
     refuseName(wanted);
-    const key = JSON.stringify([asking.repository.href, wanted.name, wanted.version, asking.scope]);
     const { name, version } = wanted;
     // What is kept may go, or rot, between being found and being read.
     for (let tries = 0; tries < 2; tries++) {
-      const digest = await unlessAborted(
-        this.#shared(JSON.stringify([key, wanted.digest]), () => this.#bring(key, asking)),
-        signal,
-      );
-      const data = await this.#read(keptAs(digest, asking));
+      const { digest, file } =
+        this.#kept(asking, credentialFor) ?? (await this.#brought(asking, credentialFor, signal));
+      const data = await this.#read(file);
       if (data !== undefined) return { name, version, digest, data };
     }
     throw new TowpathError(
@@ -149,41 +168,37 @@ export class ChartRepositories {
     const key = JSON.stringify(['range', asking.repository.href, range.name, range.version, asking.scope]);
     const late = this.#late.find(key);
     if (late !== undefined) return late;
-    const flight = this.#shared(key, () => this.#highest(asking));
-    try {
-      return await unlessAborted(flight, signal);
-    } catch (error) {
-      if (signal.aborted) this.#late.keep(key, flight);
-      throw error;
-    }
+    const coming = this.#shared(key, () => this.#highest(asking)).then((answer) => ({ key, answer }));
+    return this.#inTime(coming, signal, this.#late);
   }
 
   /**
    * What the publisher of an archive signed of it, as it is now, or, as with a range, came too late for somebody;
    * undefined where nothing is.
    *
+   * @param credentialFor as for `fetch`.
    * @throws TowpathError as `fetch` does; or the signal's reason.
    */
   async provenance(
     wanted: WantedChart & { digest: string },
     signal: AbortSignal,
     credential?: Credential,
+    credentialFor = NO_CREDENTIAL,
   ): Promise<Provenance | undefined> {
     signal.throwIfAborted();
     const asking = askingFor(wanted, credential);
     refuseName(wanted);
-    const { repository, scope } = asking;
-    const { name, version, digest } = wanted;
-    const key = JSON.stringify(['provenance', repository.href, name, version, digest, scope]);
-    const late = this.#lateProvenances.find(key);
-    if (late !== undefined) return late.provenance;
-    const flight = this.#shared(key, () => this.#provenance(asking, digest));
-    try {
-      return (await unlessAborted(flight, signal)).provenance;
-    } catch (error) {
-      if (signal.aborted) this.#lateProvenances.keep(key, flight);
-      throw error;
+    const { digest } = wanted;
+    const keyFor = (asked: Asking) => JSON.stringify(['provenance', keyOf(asked), digest]);
+    for (const asked of this.#knownAs(asking, credentialFor)) {
+      const late = this.#lateProvenances.find(keyFor(asked));
+      if (late !== undefined) return late;
     }
+    const coming = this.#where(asking, credentialFor).then(async (asked) => {
+      const key = keyFor(asked.asking);
+      return { key, answer: await this.#shared(key, () => this.#signed(asked, digest)) };
+    });
+    return this.#inTime(coming, signal, this.#lateProvenances);
   }
 
   /**
@@ -221,33 +236,87 @@ export class ChartRepositories {
     return AbortSignal.any([this.#stopped.signal, AbortSignal.timeout(this.#timeouts.totalMs)]);
   }
 
+  /** What somebody waits for, or what comes too late for them. */
+  async #inTime<T, Coming extends T | undefined>(
+    coming: Promise<{ key: string; answer: Coming }>,
+    signal: AbortSignal,
+    late: LateAnswers<T>,
+  ): Promise<Coming> {
+    try {
+      return (await unlessAborted(coming, signal)).answer;
+    } catch (error) {
+      if (signal.aborted) late.keep(coming);
+      throw error;
+    }
+  }
+
+  /** As whom a chart may have been asked for: of its repository, or of a registry to which the index of that led. */
+  *#knownAs(asking: Asking, credentialFor: CredentialFor): Generator<Asking> {
+    yield asking;
+    const place = this.#places.get(keyOf(asking));
+    if (place !== undefined) yield askingElsewhere(asking, place, credentialFor);
+  }
+
+  /** What nobody has to be asked for. */
+  #kept(asking: Asking, credentialFor: CredentialFor): Kept | undefined {
+    for (const asked of this.#knownAs(asking, credentialFor)) {
+      const digest = asking.wanted.digest ?? this.#seen(keyOf(asked));
+      const file = digest === undefined ? '' : keptAs(digest, asked);
+      if (digest !== undefined && this.#files.has(file)) return { digest, file };
+    }
+    return undefined;
+  }
+
+  /** What was published a moment ago. */
+  #seen(key: string): string | undefined {
+    const { digest, seenAt = Number.NEGATIVE_INFINITY } = this.#handedOut.get(key) ?? {};
+    return performance.now() - seenAt < this.#recentMs ? digest : this.#lateArchives.find(key)?.digest;
+  }
+
+  #brought(asking: Asking, credentialFor: CredentialFor, signal: AbortSignal): Promise<Kept> {
+    const coming = this.#where(asking, credentialFor).then(async (asked) => {
+      const key = keyOf(asked.asking);
+      const flight = JSON.stringify([key, asking.wanted.digest]);
+      const digest = await this.#shared(flight, () => this.#bring(key, asked));
+      return { key, answer: { digest, file: keptAs(digest, asked.asking) } };
+    });
+    return this.#inTime(coming, signal, this.#lateArchives);
+  }
+
+  /** Where a version lies, as the index has it. */
+  async #where(asking: Asking, credentialFor: CredentialFor): Promise<Asked> {
+    if (isOci(asking.wanted.repository)) return { asking };
+    const key = keyOf(asking);
+    const entry = await this.#shared(`entry ${key}`, () => this.#published.entry(asking));
+    if (!('place' in entry)) return { asking, entry };
+    this.#places.set(key, entry.place);
+    return { asking: askingElsewhere(asking, entry.place, credentialFor), entry };
+  }
+
   /** The digest of the archive, which is kept by then. */
-  async #bring(key: string, asking: Asking): Promise<string> {
+  async #bring(key: string, asked: Asked): Promise<string> {
+    const { asking, entry } = asked;
     const { wanted } = asking;
-    // What was handed out to others may be what it was replaced with, or what it was before it was put back.
-    const known = wanted.digest ?? this.#handedOut.get(key);
-    if (known !== undefined && this.#files.has(keptAs(known, asking))) return known;
-    // Where it was, and which digest it had, may have been wrong.
-    const published = await this.#published(asking);
+    const published = await this.#published.published(asked);
     const { digest } = published;
-    if (known !== undefined && known !== digest) throw replaced(wanted, known, published);
+    // An index is asked for by itself, and says so at once.
+    const seen = entry !== undefined && 'url' in entry ? {} : { seenAt: performance.now() };
+    // What was handed out to others may be what it was replaced with, or what it was before it was put back.
+    const before = wanted.digest ?? this.#handedOut.get(key)?.digest;
+    if (before !== undefined && before !== digest) throw replaced(wanted, before, published);
     if (!this.#files.has(keptAs(digest, asking))) await this.#keep(asking, published);
-    this.#handedOut.set(key, digest);
+    this.#handedOut.set(key, { digest, ...seen });
     return digest;
   }
 
-  async #provenance(asking: Asking, digest: string): Promise<Signed> {
-    const published = await this.#published(asking);
-    if (published.digest !== digest) throw replaced(asking.wanted, digest, published);
+  async #signed(asked: Asked, digest: string): Promise<Provenance | undefined> {
+    const published = await this.#published.published(asked);
+    if (published.digest !== digest) throw replaced(asked.asking.wanted, digest, published);
     const body = await published.openProvenance();
-    if (body === undefined) return { provenance: undefined };
+    if (body === undefined) return undefined;
     const chunks: Buffer[] = [];
     for await (const chunk of body) chunks.push(chunk);
-    return { provenance: { text: Buffer.concat(chunks), files: published.files } };
-  }
-
-  #published(asking: Asking): Promise<Published> {
-    return isOci(asking.wanted.repository) ? this.#findInRegistry(asking) : this.#find(asking);
+    return { text: Buffer.concat(chunks), files: published.files };
   }
 
   async #highest(asking: Asking): Promise<string> {
@@ -267,93 +336,6 @@ export class ChartRepositories {
       });
     const cut = (range: WantedChart) => this.#indexes.cut({ ...asking, wanted: range }, since);
     return listingOfIndex(await this.#indexes.digest(asking, since), locate, cut);
-  }
-
-  async #findInRegistry({ wanted, credential }: Asking): Promise<Published> {
-    const found = await this.#registries.find(wanted, this.#limited(), credential);
-    if ('versions' in found) {
-      const { versions } = found;
-      throw versions === undefined || versions.length === 0
-        ? notFound(wanted, '', [])
-        : notFound(wanted, wanted.version, nearVersions(wanted.version, versions));
-    }
-    const { digest } = found;
-    return {
-      digest,
-      says: 'manifest',
-      files: [archiveName(wanted)],
-      open: () => found.open(this.#limited()),
-      openProvenance: () => found.openProvenance(this.#limited()),
-    };
-  }
-
-  async #find(asking: Asking): Promise<Published> {
-    const { wanted, repository } = asking;
-    const { name, version } = wanted;
-    const asked = performance.now();
-    let found = await this.#locateIn(asking, asked - this.#recentMs);
-    // It may have been published since.
-    if ((found.located?.version ?? '') === '')
-      found = await this.#locateIn(asking, asked - Math.min(this.#recentMs, MISSING_MS));
-    const { located, names } = found;
-    if (located === undefined) throw notFound(wanted, '', nearNames(name, names));
-    // As a whole, it may have other charts only.
-    if (located.version === '') throw notFound(wanted, version, nearVersions(version, located.versions));
-    const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
-    const digest = digestIn(located.digest, what);
-    const url = fileUrl(located.url, new URL(`${repository.href.replace(/\/$/, '')}/`), what);
-    return {
-      digest,
-      says: 'index.yaml',
-      // Helm goes by the first, which a repository behind another may change.
-      files: [...new Set([lastPartOf(url), archiveName(wanted)])],
-      open: () => this.#download(asking, url),
-      openProvenance: () => this.#downloadProvenance(asking, url),
-    };
-  }
-
-  /** What an index that was asked for then, or later, has of a chart; nothing of one that it does not have. */
-  async #locateIn(asking: Asking, since: number) {
-    const { text, names } = await this.#indexes.cut(asking, since);
-    const located =
-      text === undefined ? undefined : await this.#locate(asking.wanted, text, this.#stopped.signal);
-    return { located, names };
-  }
-
-  async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {
-    const { archiveBytes: maxBytes } = this.#limits;
-    const what = `the archive of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
-    const shown = shownTo(url, repository, credential);
-    const { status, body } = await this.#https.get({
-      url,
-      what,
-      maxBytes,
-      ...shown,
-      signal: this.#limited(),
-    });
-    if (status === 200) return body;
-    throw new TowpathError(
-      'Person',
-      'ChartNotFound',
-      `${asBeginning(what)} is answered with ${status}, though its index.yaml has it. Tell who runs the repository, or use another version.`,
-    );
-  }
-
-  /** It lies beside the archive. */
-  async #downloadProvenance({ wanted, repository, credential }: Asking, archive: URL) {
-    const { name, version } = wanted;
-    const url = new URL(archive);
-    url.pathname = `${url.pathname}.prov`;
-    const { status, body } = await this.#https.get({
-      url,
-      what: `the provenance file of chart ${name} ${version} of ${wanted.repository}`,
-      maxBytes: this.#limits.provenanceBytes,
-      ...shownTo(url, repository, credential),
-      // Storage whose files may be read and not listed answers so where there is none; the archive was let out.
-      judges: [403],
-      signal: this.#limited(),
-    });
-    return status === 200 ? body : undefined;
   }
 
   async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {

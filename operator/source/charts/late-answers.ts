@@ -3,6 +3,12 @@ import { BoundedMap } from '../bounded-map.ts';
 /** Twice as long as who gave up waiting may take until the next try. */
 const KEPT_MS = 60_000;
 
+/** An answer by what was asked; undefined: there is nothing. */
+export interface Answer<T> {
+  key: string;
+  answer: T | undefined;
+}
+
 /** What came after somebody had given up waiting for it: who asks again is not made to wait for it once more. */
 export class LateAnswers<T> {
   readonly #answers: BoundedMap<string, { answer: T; cameAt: number }>;
@@ -18,10 +24,12 @@ export class LateAnswers<T> {
     return isRecent ? kept.answer : undefined;
   }
 
-  keep(key: string, coming: Promise<T>): void {
+  /** That there is nothing is asked for again, as what failed is: it may have been published since. */
+  keep(coming: Promise<Answer<T>>): void {
     coming.then(
-      (answer) => this.#answers.set(key, { answer, cameAt: performance.now() }),
-      // What failed is asked for again.
+      ({ key, answer }) => {
+        if (answer !== undefined) this.#answers.set(key, { answer, cameAt: performance.now() });
+      },
       () => undefined,
     );
   }

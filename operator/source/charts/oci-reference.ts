@@ -10,6 +10,15 @@ export interface OciRepository {
   href: string;
 }
 
+/** One chart's version in a registry, as an index has it. */
+export interface OciPlace {
+  reference: OciReference;
+  /** `oci://ghcr.io/acme/redis` */
+  href: string;
+  /** The tag, or the digest of the manifest: `sha256:…`. */
+  manifest: string;
+}
+
 /** One chart in a registry, as the distribution specification names what it keeps. */
 export interface OciReference {
   /** Origin of the registry's API. */
@@ -32,8 +41,12 @@ export function isOci(repository: string): boolean {
   return /^oci:\/\//i.test(repository);
 }
 
-/** @throws TowpathError ChartRepositoryInvalid; the message never repeats a credential. */
-export function ociRepository(text: string): OciRepository {
+/**
+ * @param what has the URL, for messages.
+ * @throws TowpathError ChartRepositoryInvalid; the message never repeats a credential.
+ */
+export function ociRepository(text: string, what = 'A chart repository in Chart.yaml'): OciRepository {
+  const invalid = (why: string) => invalidUrl(what, why);
   if (text.length > LONGEST_URL) throw invalid(`has a URL of more than ${LONGEST_URL} characters`);
   if (/\s/.test(text) || hasControlCharacter(text))
     throw invalid('has a URL with white space or a control character in it');
@@ -62,7 +75,39 @@ export function ociReference({ host, path, href }: OciRepository, chart: string)
       'ChartNotFound',
       `A registry has no chart ${chart} at ${href}: names there are of small letters and digits, between which ".", "_" or "-" may stand, with at most ${LONGEST_NAME} characters in all. Correct Chart.yaml, and run \`helm dependency update\`.`,
     );
+  return referenceOf(host, name);
+}
+
+function referenceOf(host: string, name: string): OciReference {
   return { origin: `https://${HOSTS[host] ?? host}`, host, name };
+}
+
+/**
+ * Reads where an index has the archive of a version: `oci://ghcr.io/acme/redis:1.2.3`, or with the digest of its manifest
+ * behind `@`. Without either the version's tag is meant, as to Helm.
+ *
+ * @param what is the entry, for messages.
+ * @throws TowpathError ChartRepositoryInvalid; the message never repeats a credential.
+ */
+export function ociPlace(text: string, version: string, what: string): OciPlace {
+  const slash = text.indexOf('/', 'oci://'.length);
+  const end = slash < 0 ? text.length : slash;
+  const [tagged, digest] = cut(text.slice(end), '@');
+  const [name, tag] = cut(tagged, ':');
+  const { host, path, href } = ociRepository(text.slice(0, end) + name, what);
+  const named = tagOf(tag ?? version);
+  const isDigest = digest === undefined || /^sha256:[0-9a-f]{64}$/.test(digest);
+  if (path === '' || named === undefined || !isDigest)
+    throw invalidUrl(
+      what,
+      'has a URL that a registry has no chart at: it has a name, and behind that a tag or the SHA-256 digest of a manifest',
+    );
+  return { reference: referenceOf(host, path), href, manifest: digest ?? named };
+}
+
+function cut(text: string, at: string): [before: string, after: string | undefined] {
+  const found = text.indexOf(at);
+  return found < 0 ? [text, undefined] : [text.slice(0, found), text.slice(found + 1)];
 }
 
 /** The tag under which Helm pushes a version: a tag has no plus sign. Undefined where no tag is like it. */
@@ -75,10 +120,10 @@ export function versionOf(tag: string): string {
   return tag.replaceAll('_', '+');
 }
 
-function invalid(why: string): TowpathError {
+function invalidUrl(what: string, why: string): TowpathError {
   return new TowpathError(
     'Person',
     'ChartRepositoryInvalid',
-    `A chart repository in Chart.yaml ${why}. Correct it, or commit the chart to the folder charts.`,
+    `${what} ${why}. Correct it, or commit the chart to the folder charts.`,
   );
 }

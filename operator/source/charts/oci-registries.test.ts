@@ -371,6 +371,25 @@ describe('a chart of a registry', () => {
       ),
     });
   });
+
+  test('S9: is what its tag is now for who never used it, and the registry is asked for that once in some seconds', async (t) => {
+    const charts = repositories(t, { recentMs: 600_000 });
+    const { digest } = await charts.fetch(wanted(), never);
+    const asked = published.count('/manifests/');
+    for (let times = 0; times < 100; times++) await charts.fetch(wanted(), never);
+    assert.equal(published.count('/manifests/'), asked);
+    const watchful = repositories(t, { recentMs: 0 });
+    await watchful.fetch(wanted(), never);
+    published.intercept = (request) => {
+      request.url = request.url?.replace('/manifests/1.0.0', '/manifests/1.1.0');
+      return false;
+    };
+    await assert.rejects(watchful.fetch(wanted(), never), {
+      reason: 'ChartReplaced',
+      message: new RegExp(`sha256:[0-9a-f]{64} for chart redis 1\\.0\\.0, under which sha256:${digest}`),
+    });
+    assert.equal((await watchful.fetch({ ...wanted(), digest }, never)).digest, digest);
+  });
 });
 
 describe('a registry that wants to know who asks', () => {

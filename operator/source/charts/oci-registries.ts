@@ -8,7 +8,14 @@ import { asBeginning, type HttpsFiles } from './https-files.ts';
 import type { ChartLimits } from './limits.ts';
 import { linkedNext } from './link-header.ts';
 import { newestFirst, versionsAmong } from './listed-versions.ts';
-import { type OciReference, ociReference, ociRepository, tagOf, versionOf } from './oci-reference.ts';
+import {
+  type OciPlace,
+  type OciReference,
+  ociReference,
+  ociRepository,
+  tagOf,
+  versionOf,
+} from './oci-reference.ts';
 import type { WantedChart } from './published.ts';
 import { bytesOf, jsonOf, parsed, type RegistryCredential, RegistrySession } from './registry-session.ts';
 
@@ -38,6 +45,8 @@ const pageSchema = z.object({ tags: z.array(z.unknown()).nullish() });
 export interface OciArchive {
   /** SHA-256, in hexadecimal. */
   digest: string;
+  /** Of the manifest that says so. */
+  manifestDigest: string;
   /** @throws TowpathError */
   open(signal: AbortSignal): Promise<AsyncIterable<Buffer>>;
   /** The file with what its publisher signed; undefined where the manifest has none. @throws TowpathError */
@@ -79,6 +88,21 @@ export class OciRegistries {
   }
 
   /**
+   * A chart's version where an index says that it is; undefined where it is not.
+   *
+   * @throws TowpathError
+   */
+  async at(
+    { reference, manifest }: OciPlace,
+    wanted: WantedChart,
+    signal: AbortSignal,
+    credential?: RegistryCredential,
+  ): Promise<OciArchive | undefined> {
+    const session = new RegistrySession(this.#https, reference, credential);
+    return this.#manifest(session, reference, wanted, manifest, signal);
+  }
+
+  /**
    * All versions of a chart, in the registry's order; undefined where there is no such chart.
    *
    * @throws TowpathError
@@ -97,12 +121,12 @@ export class OciRegistries {
     session: RegistrySession,
     { origin, name }: OciReference,
     wanted: WantedChart,
-    tag: string,
+    at: string,
     signal: AbortSignal,
   ): Promise<OciArchive | undefined> {
     const what = `the manifest of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
     const response = await session.get({
-      url: new URL(`/v2/${name}/manifests/${tag}`, origin),
+      url: new URL(`/v2/${name}/manifests/${at}`, origin),
       what,
       accept: MANIFEST,
       maxBytes: MANIFEST_BYTES,
@@ -113,16 +137,15 @@ export class OciRegistries {
     const digestIs = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     const [told] = response.header('docker-content-digest');
     if (told?.startsWith('sha256:') && told !== digestIs)
-      throw new TowpathError(
-        'Person',
-        'ChartDigestMismatch',
-        `${asBeginning(what)} has the digest ${digestIs}, and the registry says ${printable(told, 80)}: it was changed, or damaged on its way, and is not used. Ask who runs the registry.`,
-      );
+      throw anotherManifest(what, digestIs, `the registry says ${printable(told, 80)}`);
+    if (at.startsWith('sha256:') && at !== digestIs)
+      throw anotherManifest(what, digestIs, `it was asked for by ${at}`);
     const { archive, provenance } = this.#layersIn(bytes, what);
     const ofChart = `chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
     const { archiveBytes, provenanceBytes } = this.#limits;
     return {
       digest: archive.digest.replace(/^sha256:/, ''),
+      manifestDigest: digestIs.replace(/^sha256:/, ''),
       open: (opening) => {
         const blob = { ...archive, what: `the archive of ${ofChart}`, maxBytes: archiveBytes };
         return this.#blob(session, { origin, name }, blob, opening);
@@ -220,6 +243,14 @@ export class OciRegistries {
     }
     return versionsAmong(tags, this.#slices);
   }
+}
+
+function anotherManifest(what: string, is: string, says: string): TowpathError {
+  return new TowpathError(
+    'Person',
+    'ChartDigestMismatch',
+    `${asBeginning(what)} has the digest ${is}, and ${says}: it was changed, or damaged on its way, and is not used. Ask who runs the registry.`,
+  );
 }
 
 /** What it has becomes part of a path. */

@@ -38,10 +38,22 @@ export interface Asking {
   scope: string;
 }
 
+/** What a repository, or a registry, is asked with. @throws TowpathError */
+export type CredentialFor = (repository: string) => Credential | undefined;
+
 /** @throws TowpathError ChartRepositoryInvalid. */
 export function askingFor(wanted: WantedChart, credential: Credential | undefined): Asking {
-  const scope = credential === undefined ? '' : sha256(JSON.stringify(Object.entries(credential).sort()));
-  return { wanted, repository: repositoryUrl(wanted.repository), credential, scope };
+  return { wanted, repository: repositoryUrl(wanted.repository), credential, scope: scopeOf(credential) };
+}
+
+/** '' without a credential. */
+export function scopeOf(credential: Credential | undefined): string {
+  return credential === undefined ? '' : sha256(JSON.stringify(Object.entries(credential).sort()));
+}
+
+/** By what is wanted, and as whom it is asked for. */
+export function keyOf({ wanted: { name, version }, repository, scope }: Asking): string {
+  return JSON.stringify([repository.href, name, version, scope]);
 }
 
 /** The name of a file in the cache. */

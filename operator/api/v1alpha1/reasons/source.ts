@@ -67,8 +67,8 @@ export const SOURCE_REASONS = {
     "Ask the server's owner; put the new key into known_hosts only when it is theirs.",
   ),
   RedirectRefused: person(
-    'The Git server redirects to another origin, which gets no credentials.',
-    'Write the address it redirects to into spec.source.repoURL.',
+    'The Git server redirects to another origin, which gets no credentials; or a chart repository redirects too often.',
+    'Write the address it redirects to into spec.source.repoURL, or spec.helm.chart.repoURL or Chart.yaml.',
   ),
   RepositoryNotFound: person(
     'There is no such repository, or the credentials may not see it.',
@@ -87,8 +87,8 @@ export const SOURCE_REASONS = {
     'Publish it there, or correct spec.helm.chart, or Chart.yaml and run "helm dependency update"; the message lists what is there.',
   ),
   ChartIndexInvalid: person(
-    'The index.yaml of a chart repository, or the manifest of a chart in a registry, cannot be read, or lacks what is needed of a chart.',
-    'Have who runs the repository make the index anew (helm repo index), publish the chart anew (helm push), or commit it to the folder charts.',
+    'The index.yaml of a chart repository, or the manifest of a chart in a registry, cannot be read, or lacks what is needed of a chart; or a list of versions goes on at another host.',
+    'Have who runs the repository make the index anew (helm repo index), publish the chart anew (helm push), or commit it to the folder charts; have a registry name its pages by its own host.',
   ),
   ChartDigestMismatch: person(
     'The archive of a chart is another one than the index of its repository, or its manifest in a registry, says.',
@@ -115,7 +115,7 @@ export const SOURCE_REASONS = {
     'Put there what "gpg --export" or "gpg --export --armor" writes of the keys that sign the chart; it is noticed at once.',
   ),
   ChartTooLarge: person(
-    'The index of a chart repository, or a chart, is larger than what is fetched.',
+    'The index of a chart repository, the list of a registry, or a chart, is larger than what is fetched.',
     'Commit the chart to the folder charts, or have it made smaller.',
   ),
   RepositoryCacheFull: time(
