@@ -53,14 +53,18 @@ export function listingOfIndex(
   };
 }
 
-/** @param versions in the registry's order; undefined where it has no such chart. */
+/**
+ * @param versions in the registry's order; undefined where it has no such chart.
+ * @param ranged of these, those that a range may stand for.
+ */
 export async function listingOfRegistry(
   chart: string,
   versions: readonly string[] | undefined,
   locate: LocateHighest,
   slices: Slices,
+  ranged = versions,
 ): Promise<ChartListing> {
-  const index = await asIndex(chart, versions ?? [], slices);
+  const index = await asIndex(chart, ranged ?? [], slices);
   return {
     state: await digestOf(index, slices),
     highest: async (range) => {

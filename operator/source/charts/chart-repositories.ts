@@ -11,6 +11,7 @@ import { FileCache } from './file-cache.ts';
 import { HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
+import { strictAmong } from './listed-versions.ts';
 import { isOci, type OciPlace } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
 import {
@@ -95,6 +96,9 @@ export class ChartRepositories {
   readonly #late = new LateAnswers<string>(1_000);
   /** The same of what publishers signed, each of which may have a megabyte. */
   readonly #lateProvenances = new LateAnswers<Provenance>(10);
+
+  readonly #locateRange = (range: WantedChart & { isRange: true }, index: Uint8Array) =>
+    this.#locate(range, index, this.#stopped.signal);
 
   constructor(options: ChartRepositoriesOptions) {
     this.#locate = options.locate;
@@ -319,23 +323,34 @@ export class ChartRepositories {
     return { text: Buffer.concat(chunks), files: published.files };
   }
 
+  /** Of a registry, by the tags that Helm takes. */
   async #highest(asking: Asking): Promise<string> {
-    const listing = await this.#list(asking, performance.now() - this.#recentMs);
-    return listing.highest(asking.wanted);
+    const listing = isOci(asking.wanted.repository)
+      ? this.#listRegistry(asking, strictAmong)
+      : this.#list(asking, performance.now() - this.#recentMs);
+    return (await listing).highest(asking.wanted);
   }
 
   /** @param since on the clock of performance.now(): an index that was asked for then, or later, will do. */
   async #list(asking: Asking, since: number): Promise<ChartListing> {
-    const { wanted, repository, credential, scope } = asking;
-    const locate = (range: WantedChart & { isRange: true }, index: Uint8Array) =>
-      this.#locate(range, index, this.#stopped.signal);
-    if (isOci(wanted.repository))
-      return this.#shared(JSON.stringify(['list', repository.href, wanted.name, scope]), async () => {
-        const versions = await this.#registries.versions(wanted, this.#limited(), credential);
-        return listingOfRegistry(wanted.name, versions, locate, this.#slices);
-      });
+    if (isOci(asking.wanted.repository)) return this.#listRegistry(asking);
     const cut = (range: WantedChart) => this.#indexes.cut({ ...asking, wanted: range }, since);
-    return listingOfIndex(await this.#indexes.digest(asking, since), locate, cut);
+    return listingOfIndex(await this.#indexes.digest(asking, since), this.#locateRange, cut);
+  }
+
+  #listRegistry({ wanted, repository, credential, scope }: Asking, take?: typeof strictAmong) {
+    const key = JSON.stringify([
+      'list',
+      take === undefined ? 'all' : 'strict',
+      repository.href,
+      wanted.name,
+      scope,
+    ]);
+    return this.#shared(key, async () => {
+      const versions = await this.#registries.versions(wanted, this.#limited(), credential);
+      const ranged = versions && (await take?.(versions, this.#slices));
+      return listingOfRegistry(wanted.name, versions, this.#locateRange, this.#slices, ranged);
+    });
   }
 
   async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {

@@ -6,14 +6,27 @@ import { TaggedVersions } from '../tagged-versions.ts';
 const PIECE = 64;
 
 /** Only what is a version: a registry has other tags, too. In their order. */
-export async function versionsAmong(texts: readonly string[], slices: Slices): Promise<string[]> {
-  const versions: string[] = [];
+export function versionsAmong(texts: readonly string[], slices: Slices): Promise<string[]> {
+  return among(texts, slices, (text) => parseVersion(text) !== undefined);
+}
+
+/** Of versions those that Helm takes of the tags of a registry: without a "v" and leading zeros. */
+export function strictAmong(versions: readonly string[], slices: Slices): Promise<string[]> {
+  const strict = /^(?:0|[1-9][0-9]{0,14})\.(?:0|[1-9][0-9]{0,14})\.(?:0|[1-9][0-9]{0,14})(?:[-+]|$)/;
+  return among(versions, slices, (version) => strict.test(version));
+}
+
+async function among(
+  texts: readonly string[],
+  slices: Slices,
+  isWanted: (text: string) => boolean,
+): Promise<string[]> {
+  const wanted: string[] = [];
   for (let from = 0; from < texts.length; from += PIECE) {
     await slices.pause();
-    for (const text of texts.slice(from, from + PIECE))
-      if (parseVersion(text) !== undefined) versions.push(text);
+    for (const text of texts.slice(from, from + PIECE)) if (isWanted(text)) wanted.push(text);
   }
-  return versions;
+  return wanted;
 }
 
 export async function newestFirst(versions: readonly string[], slices: Slices): Promise<string[]> {

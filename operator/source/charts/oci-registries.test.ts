@@ -128,6 +128,27 @@ describe('a chart of a registry', () => {
     await assert.rejects(charts.resolve(closed, never), { reason: 'AuthenticationFailed' });
   });
 
+  test('is found for a range of a dependency as helm dependency update finds it: by no tag with a "v" or leading zeros', async (t) => {
+    const charts = repositories(t, {
+      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    });
+    let tags = ['1.0.0', 'v1.2.0', '1.01.0', '1.1.0_build', '1.1', '01.9.0'];
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      response.end(JSON.stringify({ tags }));
+      return true;
+    };
+    assert.equal(await charts.resolve(wanted('^1.0.0'), never), '1.1.0+build');
+    tags = ['v1.2.0'];
+    await assert.rejects(charts.resolve(wanted('^1.0.0'), never), {
+      reason: 'ChartNotFound',
+      message: /has no version \^1\.0\.0 of chart redis\. It has v1\.2\.0\./,
+    });
+    // spec.helm.chart, whose versions may be published with a "v", is followed so.
+    const listing = await charts.list(wanted(), never);
+    assert.equal(await listing.highest(wanted('^1.0.0')), 'v1.2.0');
+  });
+
   test('A4: is found for a range though its registry takes longer to list than anybody waits', async (t) => {
     const [asked, answer] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
     const charts = repositories(t, {
