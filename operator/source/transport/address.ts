@@ -25,11 +25,21 @@ function blockList(...subnets: string[]): BlockList {
 const loopback = blockList('127.0.0.0/8', '0.0.0.0/8', '::1/128', '::/128');
 /**
  * Where clouds serve credentials: link-local addresses, and the metadata services that have others: Alibaba Cloud,
- * Azure's wire server; AWS and Google Cloud over IPv6. The chart's NetworkPolicy leaves out the same.
+ * Azure's wire server, Oracle's classic one; over IPv6 AWS, whose EKS has a second one for the identities of Pods,
+ * Google Cloud, Oracle Cloud, Scaleway, Akamai (Linode) and Alibaba Cloud. The chart's NetworkPolicy leaves out the same.
  */
 export const METADATA_SUBNETS = {
-  ipv4: ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32'],
-  ipv6: ['fe80::/10', 'fd00:ec2::254/128', 'fd20:ce::254/128'],
+  ipv4: ['169.254.0.0/16', '100.100.100.200/32', '168.63.129.16/32', '192.0.0.192/32'],
+  ipv6: [
+    'fe80::/10',
+    'fd00:ec2::254/128',
+    'fd00:ec2::23/128',
+    'fd20:ce::254/128',
+    'fd00:c1::a9fe:a9fe/128',
+    'fd00:42::42/128',
+    'fd00:a9fe:a9fe::1/128',
+    'fd00:100::100:200/128',
+  ],
 } as const;
 const linkLocal = blockList(...METADATA_SUBNETS.ipv4, ...METADATA_SUBNETS.ipv6);
 const nobody = blockList('224.0.0.0/4', '240.0.0.0/4', 'ff00::/8');
