@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
 import { laterChart, newReleases, type Releases } from '../harness/chart-releases.ts';
@@ -74,14 +75,42 @@ test('S15: who has the rights that docs/examples/installer.yaml lists can instal
     await on.kubectl('patch', ...ofTest, '--subresource=status', '--type=merge', '--patch', ended);
     await tested;
   });
+  // What is not among them; none of it bounds who means it, as the next test has it.
   const asInstaller = ['--kubeconfig', kubeconfig, 'auth', 'can-i'];
   for (const more of [
     ['get', 'secrets', '-n', 'default'],
     ['create', 'roles', '-n', WATCHED],
-    ...(isHelm3 ? [] : [['escalate', 'clusterroles']]),
     ['delete', 'crd'],
   ])
     assert.equal((await on.cluster.kubectl([...asInstaller, ...more])).stdout.trim(), 'no', more.join(' '));
+});
+
+test('who has these rights can make himself an administrator, and the page and the head of each file say so', async () => {
+  const name = `${SYSTEM}:towpath`;
+  const roleRef = { apiGroup: 'rbac.authorization.k8s.io', kind: 'ClusterRole', name };
+  const taken = [
+    {
+      kind: 'ClusterRole',
+      metadata: { name },
+      rules: [{ apiGroups: ['*'], resources: ['*'], verbs: ['*'] }],
+    },
+    {
+      kind: 'ClusterRoleBinding',
+      metadata: { name },
+      roleRef,
+      subjects: [{ kind: 'ServiceAccount', name: 'installer', namespace: SYSTEM }],
+    },
+  ];
+  for (const object of taken) {
+    const input = JSON.stringify({ apiVersion: 'rbac.authorization.k8s.io/v1', ...object });
+    const how = ['--server-side', '--dry-run=server', '--kubeconfig', kubeconfig, '-f', '-'];
+    const { code, stderr } = await on.cluster.kubectl(['apply', ...how], { input });
+    assert.equal(code, 0, stderr);
+  }
+  const read = (path: string) => readFileSync(join(EXAMPLES, path), 'utf8');
+  assert.match(read('../installation.md'), /\*\*Who is none and gets these rights can make himself one: /);
+  for (const file of ['installer.yaml', 'installer-of-a-namespace.yaml', 'installer-with-helm-3.yaml'])
+    assert.match(read(file), /^# WHOEVER HAS .* (ADMINISTRATOR OF THE CLUSTER|ALL RIGHTS IN THE NAMESPACE)/s);
 });
 
 test('S15: they are enough for monitors and alerts, where the definitions of these are', async () => {
