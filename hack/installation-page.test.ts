@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 
@@ -68,4 +68,15 @@ test('the pages push each build under a tag of its own, and give it to the chart
       assert.ok(helm.includes('helm upgrade') || helm.includes(` image.repository=${IMAGE} `), helm);
     }
   }
+});
+
+test('each helm upgrade to copy keeps the values that were given, and takes defaults that are new in the chart', () => {
+  const root = join(import.meta.dirname, '..');
+  const pages = ['README.md', 'charts/towpath/README.md', ...globSync('docs/**/*.md', { cwd: root })];
+  const upgrades = pages.flatMap((path) =>
+    (pageOf(path).match(/^ *helm upgrade (.*\\\n)*.*$/gm) ?? []).map((command) => ({ path, command })),
+  );
+  assert.ok(upgrades.length >= 4, `${upgrades.length} commands`);
+  for (const { path, command } of upgrades)
+    assert.match(command, / --reset-then-reuse-values( |$)/, `${path}: ${command.trim()}`);
 });
