@@ -72,6 +72,8 @@ interface Tool {
   stop: string[];
   remove: string[];
   isChart?: true;
+  /** What Helm's release is called; default: as the application. */
+  release?: string;
   /** Deploys as the tool does. */
   deploy(stage: Stage): Promise<void>;
 }
@@ -158,6 +160,13 @@ const TOOLS: readonly Tool[] = [
     name: "Flux's HelmRelease, server-side apply",
     isChart: true,
     deploy: (stage) => installed(stage, '--server-side=true'),
+  },
+  {
+    ...HELM_RELEASE,
+    name: "Flux's HelmRelease whose release is called otherwise",
+    isChart: true,
+    release: 'target-web',
+    deploy: (stage) => installed(stage, '--server-side=true', 'target-web'),
   },
 ];
 
@@ -248,7 +257,7 @@ async function applied(
 }
 
 /** A release of the real Helm, with what helm-controller adds to it: its marks, and its name as field manager. */
-async function installed(stage: Stage, how: string): Promise<void> {
+async function installed(stage: Stage, how: string, release = 'web'): Promise<void> {
   const directory = temporaryDirectory('release');
   const marked = objectsOf({ isWhole: true }).map((object) => ({
     ...object,
@@ -266,7 +275,7 @@ async function installed(stage: Stage, how: string): Promise<void> {
     writeFileSync(join(directory, path), text);
   }
   const where = [`--namespace=${stage.namespace}`, `--kubeconfig=${cluster.kubeconfigPath}`];
-  const { code, stderr } = await helm('install', 'web', join(directory, 'web'), how, ...where);
+  const { code, stderr } = await helm('install', release, join(directory, 'web'), how, ...where);
   assert.equal(code, 0, stderr);
   for (const kind of KINDS) {
     const entries = (await liveOf(stage, kind)).metadata.managedFields ?? [];
@@ -278,7 +287,7 @@ async function installed(stage: Stage, how: string): Promise<void> {
   }
 }
 
-async function makeOwn(t: TestContext, stage: Stage, { own }: Tool): Promise<void> {
+async function makeOwn(t: TestContext, stage: Stage, { own, isChart, release = 'web' }: Tool): Promise<void> {
   const { apiVersion, kind, resource, namespace = stage.namespace, finalizer } = own;
   if (namespace !== stage.namespace) {
     await cluster.kubectl(['create', 'namespace', namespace]);
@@ -289,7 +298,9 @@ async function makeOwn(t: TestContext, stage: Stage, { own }: Tool): Promise<voi
     });
   }
   const spec = { syncPolicy: { automated: {} } };
-  await apply({ apiVersion, kind, metadata: { name: 'web', namespace, finalizers: [finalizer] }, spec });
+  const status = { storageNamespace: namespace, history: [{ name: release, namespace }] };
+  const metadata = { name: 'web', namespace, finalizers: [finalizer] };
+  await apply({ apiVersion, kind, metadata, spec, ...(isChart && { status }) });
 }
 
 /** Flux lets an object of its own that is suspended go without deleting anything; Argo CD has no part in it. */
@@ -358,7 +369,7 @@ function foreign({ labels = {}, annotations = {}, managedFields = [] }: LiveObje
 /** A definition of another tool's kind, of which only the name matters here. */
 function anythingGoes(plural: string, group: string, kind: string) {
   const anything = { type: 'object', 'x-kubernetes-preserve-unknown-fields': true };
-  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: anything } } };
+  const schema = { openAPIV3Schema: { type: 'object', properties: { spec: anything, status: anything } } };
   const name = group === 'argoproj.io' ? 'v1alpha1' : 'v1';
   return {
     apiVersion: 'apiextensions.k8s.io/v1',
