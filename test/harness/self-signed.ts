@@ -1,4 +1,4 @@
-import { createPublicKey, type KeyObject, sign } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject, sign } from 'node:crypto';
 
 /** DER (X.690): tag, length, content. */
 function der(tag: number, ...parts: readonly Buffer[]): Buffer {
@@ -23,7 +23,10 @@ function pem(label: string, bytes: Buffer): string {
 /** A certificate of an RSA key for 127.0.0.1, signed by itself (RFC 5280), which Node cannot make. */
 export function selfSigned(key: KeyObject): string {
   const algorithm = sequence(oid('2a864886f70d01010b'), der(0x05)); // sha256WithRSAEncryption
-  const name = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from('test')))));
+  const publicKey = createPublicKey(key).export({ type: 'spki', format: 'der' });
+  // Of two that are trusted under one name OpenSSL takes either for the authority of both.
+  const called = `test ${createHash('sha256').update(publicKey).digest('hex').slice(0, 16)}`;
+  const name = sequence(der(0x31, sequence(oid('550403'), der(0x0c, Buffer.from(called)))));
   const validity = sequence(
     der(0x17, Buffer.from('200101000000Z')),
     der(0x18, Buffer.from('21200101000000Z')),
@@ -36,7 +39,7 @@ export function selfSigned(key: KeyObject): string {
     name,
     validity,
     name,
-    createPublicKey(key).export({ type: 'spki', format: 'der' }),
+    publicKey,
     der(0xa3, sequence(sequence(oid('551d11'), address))), // subjectAltName
   );
   const signature = der(0x03, Buffer.from([0]), sign('sha256', body, key));
