@@ -4,9 +4,9 @@ import { unlessAborted } from '../kube/unless-aborted.ts';
 import type { Slices } from '../observe/event-loop-slices.ts';
 import { BoundedMap } from './bounded-map.ts';
 import type { Credential } from './credential.ts';
+import type { DiskSpace, Occupant } from './disk-space.ts';
 import type { Limits } from './limits.ts';
 import { notACommit } from './pack/not-a-commit.ts';
-import type { Occupant, PackSpace } from './pack/pack-space.ts';
 import { type History, Packs, refusalError } from './pack/packs.ts';
 import { AdvertisedRefs, type GitRef, type Missing, maxEquals, type Resolved } from './refs.ts';
 import { SharedPoll } from './shared-poll.ts';
@@ -85,7 +85,7 @@ export interface RepositorySettings {
   /** Called when what the remote has, or whether it can be reached, changed. */
   changed(): void;
   /** The room on disk that it shares with all others, and with whom it shares what one tenant may have of it. */
-  space: PackSpace;
+  space: DiskSpace;
   tenant: string;
 }
 
@@ -180,6 +180,10 @@ export class RemoteRepository implements Repository, Occupant {
     await this.#settings.transport.close();
     await this.#polls.running?.catch(() => undefined);
     await this.#dropPacks();
+  }
+
+  get tenant(): string {
+    return this.#settings.tenant;
   }
 
   get isIdle(): boolean {

@@ -4,11 +4,12 @@ import { sha256 } from '../manifest/digest.ts';
 import { Slices } from '../observe/event-loop-slices.ts';
 import { newCache } from './cache-directory.ts';
 import type { Credential } from './credential.ts';
+import { DiskSpace } from './disk-space.ts';
 import { defaultLimits, defaultTimeouts, type Limits } from './limits.ts';
-import { PackSpace } from './pack/pack-space.ts';
 import { FirstPolls, PollTimer } from './poll-timer.ts';
 import { parseRemoteUrl } from './remote-url.ts';
 import { RemoteRepository, type Repository, type SourceObserver } from './repository.ts';
+import { tenantOf } from './tenant.ts';
 import { WorkLanes } from './threads/work-lanes.ts';
 import type { AddressRules } from './transport/address.ts';
 import { HttpTransport } from './transport/http-transport.ts';
@@ -88,7 +89,7 @@ export class Sources {
   /** Keys have a thread of their own: whoever wrote one decides how long it takes to read. */
   readonly #keyLane: WorkLanes;
   readonly #watched = new Map<string, Watched>();
-  readonly #space: PackSpace;
+  readonly #space: DiskSpace;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #stopping = new Set<Promise<void>>();
   readonly #firstPolls = new FirstPolls();
@@ -100,7 +101,8 @@ export class Sources {
     this.#timeouts = { ...defaultTimeouts, ...options.timeouts };
     this.#directory = newCache(options.cacheDirectory, 'towpath-source-');
     this.#slices = options.slices ?? new Slices();
-    this.#space = new PackSpace(this.#limits.cacheBytes, () => repositoriesOf(this.#watched));
+    const use = { reason: 'RepositoryCacheFull', of: 'Git repositories' } as const;
+    this.#space = new DiskSpace(this.#limits.cacheBytes, use, () => repositoriesOf(this.#watched));
     const { workMs } = this.#limits;
     this.#lanes = new WorkLanes({ workMs, lanes: options.workers ?? 2 });
     // Two of them, too: one large pack that takes its time must not hold up all others.
@@ -192,6 +194,7 @@ export class Sources {
       slices: this.#slices,
       changed: () => void this.#tell(subscriptions),
       space: this.#space,
+      // Who watches a repository first has it counted.
       tenant: tenantOf(subscriber),
     });
     const timer = new PollTimer(repository, {
@@ -257,11 +260,6 @@ export class Sources {
 
 function* repositoriesOf(watched: ReadonlyMap<string, Watched>): Generator<RemoteRepository> {
   for (const { repository } of watched.values()) yield repository;
-}
-
-/** Of a subscriber `<namespace>/<name>` the namespace; who watches a repository first has it counted. */
-function tenantOf(subscriber: string): string {
-  return subscriber.split('/', 1)[0] ?? subscriber;
 }
 
 function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {

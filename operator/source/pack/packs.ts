@@ -2,12 +2,12 @@ import { mkdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { TowpathError } from '../../api/errors.ts';
 import { type Credential, quoted } from '../credential.ts';
+import type { Arrival, ArrivalOwner, DiskSpace } from '../disk-space.ts';
 import type { Limits } from '../limits.ts';
 import { type Advertisement, RemoteRefusal } from '../wire/advertisement.ts';
 import { type FetchRequest, fetchPack, type PackFile } from '../wire/fetch-pack.ts';
 import type { Transport } from '../wire/transport.ts';
 import type { RunWork } from '../work.ts';
-import type { Arrival, PackOwner, PackSpace } from './pack-space.ts';
 
 const maxHaves = 16;
 
@@ -20,8 +20,8 @@ export interface PacksSettings {
   limits: Limits;
   run: RunWork;
   /** The room that all repositories share, and whose part of it these packs take. */
-  space: PackSpace;
-  of: PackOwner;
+  space: DiskSpace;
+  of: ArrivalOwner;
 }
 
 /** What is known of one repository's objects on disk: packs in one directory, and the commits they complete. */
@@ -34,8 +34,8 @@ export class Packs {
   readonly #commits = new Set<string>();
   readonly #limits: Limits;
   readonly #run: RunWork;
-  readonly #space: PackSpace;
-  readonly #of: PackOwner;
+  readonly #space: DiskSpace;
+  readonly #of: ArrivalOwner;
   #count = 0;
   #isRemoved = false;
 

@@ -1,8 +1,9 @@
-import { TowpathError } from '../../api/errors.ts';
-import { size } from '../limits.ts';
+import { TowpathError } from '../api/errors.ts';
+import { size } from './limits.ts';
 
-/** A repository with packs on the disk, as far as others may need their room. */
+/** What is kept on the disk and can be fetched again, as far as others may need its room. */
 export interface Occupant {
+  readonly tenant: string;
   readonly cached: { bytes: number; lastUsed: number };
   /** Nothing is being fetched into it, or waits for that. */
   readonly isIdle: boolean;
@@ -10,12 +11,20 @@ export interface Occupant {
   evict(): void;
 }
 
-/** Whose pack it is. */
-export interface PackOwner {
+/** Whose it is that comes. */
+export interface ArrivalOwner {
   /** Those who share what one may have at once. */
   tenant: string;
-  /** The repository's URL, for messages. */
+  /** What it is, for messages: the URL of a repository. */
   where: string;
+}
+
+/** What the disk is for, as it is told. */
+export interface DiskUse {
+  /** Of what has no room. */
+  reason: 'RepositoryCacheFull' | 'ChartCacheFull';
+  /** What comes is of these. */
+  of: string;
 }
 
 /** What one tenant has of the disk: all of it, and what is on its way. Bytes. */
@@ -24,30 +33,40 @@ interface Part {
   coming: number;
 }
 
-/** Of the bound, what is coming for one tenant may take one of so many parts. */
+/** Of the bound, what is coming for one tenant may take one of so many parts, and so may all of it where others want room. */
 const PARTS = 2;
 
 /**
- * The room of all repositories' packs on the disk, within a bound in which what is coming counts as what is there
- * does (S9). For what comes those packs go that were not used for longest; where that is not enough, the tenant that
- * has most loses the fetch that it began last, so that the older ones get to their end. What goes counts no more at
- * once, though its files take a moment.
+ * The room of what is fetched on the disk, within a bound in which what is coming counts as what is there does (S9).
+ * For what comes that goes which was not used for longest, that of a tenant first who has more than half of all; where
+ * that is not enough, the tenant that has most loses the fetch that it began last, so that the older ones get to their
+ * end. What goes counts no more at once, though its files take a moment.
  */
-export class PackSpace {
+export class DiskSpace {
   readonly #limit: number;
+  readonly #use: DiskUse;
   readonly #occupants: () => Iterable<Occupant>;
   readonly #parts = new Map<string, Part>();
   /** In the order in which they began. */
   readonly #arrivals = new Set<Arrival>();
   #bytes = 0;
 
-  constructor(limit: number, occupants: () => Iterable<Occupant>) {
+  constructor(limit: number, use: DiskUse, occupants: () => Iterable<Occupant>) {
     this.#limit = limit;
+    this.#use = use;
     this.#occupants = occupants;
   }
 
-  /** A pack begins to come. */
-  begin(owner: PackOwner): Arrival {
+  /** Of those for whom something comes in common the one that has least coming, and so most room; '' of none. */
+  leastOf(tenants: Iterable<string>): string {
+    const coming = (tenant: string) => this.#parts.get(tenant)?.coming ?? 0;
+    let least: string | undefined;
+    for (const tenant of tenants) if (least === undefined || coming(tenant) < coming(least)) least = tenant;
+    return least ?? '';
+  }
+
+  /** Something begins to come. */
+  begin(owner: ArrivalOwner): Arrival {
     const arrival: Arrival = new Arrival(owner, {
       grow: (bytes) => this.#grow(arrival, bytes),
       over: (kept) => this.#over(arrival, kept),
@@ -75,10 +94,11 @@ export class PackSpace {
   }
 
   #evictOne(): boolean {
+    const isOverShare = ({ tenant }: Occupant) => (this.#parts.get(tenant)?.all ?? 0) > this.#limit / PARTS;
     let oldest: Occupant | undefined;
     for (const occupant of this.#occupants()) {
       if (!occupant.isIdle || occupant.cached.bytes === 0) continue;
-      if (oldest === undefined || occupant.cached.lastUsed < oldest.cached.lastUsed) oldest = occupant;
+      if (oldest === undefined || goesBefore(occupant, oldest, isOverShare)) oldest = occupant;
     }
     oldest?.evict();
     return oldest !== undefined;
@@ -91,14 +111,14 @@ export class PackSpace {
     // What comes alone may be more than the bound: otherwise nobody would ever get it.
     if (largest === undefined || arrivals.length < 2) return false;
     const bound = `the ${size(this.#limit)} that the operator keeps of them on its disk`;
-    return this.#end(largest.owner.tenant, `more comes of Git repositories at the moment than ${bound}`);
+    return this.#end(largest.owner.tenant, `more comes of ${this.#use.of} at the moment than ${bound}`);
   }
 
   #endLastOf(tenant: string): boolean {
     const own = [...this.#arrivals].filter(({ owner, bytes }) => owner.tenant === tenant && bytes > 0);
     if (own.length < 2) return false;
     const share = `the ${size(this.#limit / PARTS)} of the operator's disk that it may have for that`;
-    return this.#end(tenant, `more comes of Git repositories for one namespace at the moment than ${share}`);
+    return this.#end(tenant, `more comes of ${this.#use.of} for one namespace at the moment than ${share}`);
   }
 
   #end(tenant: string, why: string): boolean {
@@ -108,7 +128,7 @@ export class PackSpace {
     last?.end(
       new TowpathError(
         'Time',
-        'RepositoryCacheFull',
+        this.#use.reason,
         `The fetch of ${last.owner.where} made room for those that began before it: ${why}. It is tried again.`,
       ),
     );
@@ -125,6 +145,12 @@ export class PackSpace {
   }
 }
 
+/** Who has more than its share makes room before others do. */
+function goesBefore(one: Occupant, other: Occupant, isOverShare: (occupant: Occupant) => boolean): boolean {
+  const [first, second] = [isOverShare(one), isOverShare(other)];
+  return first === second ? one.cached.lastUsed < other.cached.lastUsed : first;
+}
+
 /** What an arrival tells of itself. */
 interface ArrivalSpace {
   grow(bytes: number): void;
@@ -132,9 +158,9 @@ interface ArrivalSpace {
   over(kept: number | undefined): void;
 }
 
-/** A pack that is coming. */
+/** A pack, an index or an archive that is coming. */
 export class Arrival {
-  readonly owner: PackOwner;
+  readonly owner: ArrivalOwner;
   /** What has come of it. */
   bytes = 0;
   /** Whether more may come of it, and it can be ended. */
@@ -142,7 +168,7 @@ export class Arrival {
   readonly #ended = new AbortController();
   readonly #space: ArrivalSpace;
 
-  constructor(owner: PackOwner, space: ArrivalSpace) {
+  constructor(owner: ArrivalOwner, space: ArrivalSpace) {
     this.owner = owner;
     this.#space = space;
   }
@@ -152,7 +178,7 @@ export class Arrival {
     return this.#ended.signal;
   }
 
-  /** Takes room for so many bytes more, before they are written. @throws TowpathError RepositoryCacheFull. */
+  /** Takes room for so many bytes more, before they are written. @throws TowpathError RepositoryCacheFull, ChartCacheFull. */
   grow(bytes: number): void {
     this.signal.throwIfAborted();
     this.bytes += bytes;

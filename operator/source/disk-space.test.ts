@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { type Arrival, type Occupant, PackSpace } from './pack-space.ts';
+import { type Arrival, DiskSpace, type Occupant } from './disk-space.ts';
 
 const BOUND = 100;
 
 /** A space, and what is kept in it. */
 function space() {
   const occupants: (Occupant & { name: string })[] = [];
-  const packs = new PackSpace(BOUND, () => occupants);
+  const use = { reason: 'RepositoryCacheFull', of: 'Git repositories' } as const;
+  const packs = new DiskSpace(BOUND, use, () => occupants);
   const begin = (tenant: string) => packs.begin({ tenant, where: `https://git.example.com/${tenant}.git` });
   let uses = 0;
   /** Keeps so many bytes of a repository that nothing is fetched into. */
@@ -21,10 +22,10 @@ function space() {
       packs.free(tenant, cached.bytes);
       cached.bytes = 0;
     };
-    occupants.push({ name, cached, isIdle: true, evict });
+    occupants.push({ name, tenant, cached, isIdle: true, evict });
   };
   const kept = () => occupants.filter(({ cached }) => cached.bytes > 0).map(({ name }) => name);
-  return { begin, keep, kept };
+  return { begin, keep, kept, leastOf: (...tenants: string[]) => packs.leastOf(tenants) };
 }
 
 function isEnded({ signal }: Arrival): boolean {
@@ -85,6 +86,25 @@ test('S9: one namespace has half of it for what is coming, what is indexed among
   // What is indexed ends by itself.
   indexed.drop();
   begin('greedy').grow(50);
+});
+
+test('S9: of one namespace that has more than half goes before others lose anything', () => {
+  const { begin, keep, kept } = space();
+  for (const name of ['modest', 'small']) keep(name, name, 20);
+  for (const name of ['one', 'two', 'three']) keep(name, 'greedy', 20);
+  begin('greedy').grow(30);
+  assert.deepEqual(kept(), ['modest', 'small', 'three']);
+  begin('other').grow(30);
+  assert.deepEqual(kept(), ['small', 'three'], 'half of it is left to each');
+});
+
+test('S9: what comes for several counts as of the one that has least coming', () => {
+  const { begin, leastOf } = space();
+  begin('greedy').grow(40);
+  begin('modest').grow(10);
+  assert.equal(leastOf('greedy', 'modest'), 'modest');
+  assert.equal(leastOf('greedy', 'modest', 'new'), 'new');
+  assert.equal(leastOf(), '');
 });
 
 test('S9: what comes alone may be larger than all there is, and what was dropped takes no room', () => {
