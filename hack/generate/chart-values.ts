@@ -395,7 +395,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     SHAPES.resources,
     {
       requests: { cpu: '180m', memory: '475Mi' },
-      limits: { memory: '2816Mi' },
+      limits: { memory: '3840Mi' },
     },
   ),
   podDisruptionBudget: {

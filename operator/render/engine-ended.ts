@@ -29,6 +29,9 @@ const lookFor: Record<RenderSubject['kind'], string> = {
 /** So many times its processor time an engine may take by the clock, where others leave it little. */
 export const CLOCK_TIMES = 15;
 
+/** Of so many parts of a render's processor time a lookup in an index has one (lookupParts in engine/main.go). */
+const LOOKUP_PARTS = 4;
+
 /** The engine's process did not come to an end by the clock either, and was ended. */
 export function timedOut({ path, kind }: RenderSubject, { cpuMs }: EngineLimits): TowpathError {
   const seconds = (CLOCK_TIMES * cpuMs) / 1000;
@@ -51,7 +54,8 @@ export function whyEnded(
     return new TowpathError('Time', 'EngineUnavailable', message, { cause: exit });
   }
   if (exit.stderr.startsWith('processor time used up')) {
-    const message = `${rendering} took more than ${cpuMs / 1000} s of processor time and was ended. ${lookFor[kind]}`;
+    const seconds = cpuMs / 1000 / (kind === 'Index' ? LOOKUP_PARTS : 1);
+    const message = `${rendering} took more than ${seconds} s of processor time and was ended. ${lookFor[kind]}`;
     return new TowpathError('Person', 'RenderTimeout', message);
   }
   if (/stack exceeds|stack overflow/.test(exit.stderr)) {

@@ -7,12 +7,14 @@ import { CLOCK_TIMES, type EngineLimits, type RenderSubject, timedOut, whyEnded 
 const SLOW_AFTER_MS = 2_000;
 /** How often a slow request for which there is no other place looks whether somebody waits for its own. */
 const LOOK_AGAIN_MS = 100;
+/** Lookups in indexes that are worked on at a time, beside all renders. */
+export const LOOKUPS = 2;
 /** A request that nobody waits for any more may still end by itself for so long; then its process is ended. */
 const ABANDONED_MS = 200;
 
 export interface PoolOptions extends EngineLimits {
   enginePath: string;
-  /** How many requests are worked on at a time, and as many slow ones beside them. */
+  /** How many renders are worked on at a time, and as many slow ones beside them. */
   processes: number;
   /** Of one process: charts and parsed manifests that it keeps. */
   cacheBytes: number;
@@ -39,6 +41,8 @@ interface Request<T> {
  * A request that turns out to be slow goes on in a place for slow ones, and its own is free again. Where those
  * are all taken and others wait, it is broken off and begins anew when a place for slow ones is free: so
  * requests wait SLOW_AFTER_MS at most for each slow one before them, and none fails because of others.
+ *
+ * Lookups in indexes have places of their own: however many and slow they are, no render waits for one (A3).
  */
 export class EnginePool {
   readonly #options: PoolOptions;
@@ -46,6 +50,7 @@ export class EnginePool {
   readonly #busy = new Set<EngineChild>();
   readonly #quick: Lane;
   readonly #slow: Lane;
+  readonly #lookups = new Lane(LOOKUPS);
   #stopped = false;
 
   constructor(options: PoolOptions) {
@@ -79,6 +84,7 @@ export class EnginePool {
     signal: AbortSignal,
   ): Promise<T> {
     const request = { subject, digest, job, signal };
+    if (subject.kind === 'Index') return (await this.#try(this.#lookups, request)) as T;
     const tried = await this.#try(this.#quick, request);
     if (tried !== gaveWay) return tried;
     return (await this.#try(this.#slow, request)) as T;
@@ -86,7 +92,7 @@ export class EnginePool {
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    for (const lane of [this.#quick, this.#slow]) lane.close(stopped());
+    for (const lane of [this.#quick, this.#slow, this.#lookups]) lane.close(stopped());
     await Promise.all([...this.#idle, ...this.#busy].map((child) => child.kill()));
   }
 
@@ -171,7 +177,7 @@ export class EnginePool {
     this.#busy.delete(child);
     if (child.ended || this.#stopped) return;
     if (this.#idle.length < this.#options.processes) this.#idle.push(child);
-    else void child.kill(); // one too many since a slow request ended
+    else void child.kill(); // one too many since a slow request, or a lookup, ended
   }
 }
 

@@ -60,6 +60,43 @@ test('A3: many endless renders do not hold back one that has not run yet', async
   await Promise.all(endless);
 });
 
+const range = {
+  name: 'redis',
+  version: '*',
+  repository: 'https://charts.example.com',
+  isRange: true,
+} as const;
+
+/** What an index has of a chart of so many versions. */
+function indexOf(count: number): Buffer {
+  const versions = Array.from({ length: count }, (_, at) => `  - {version: 1.0.${at}, urls: [a]}\n`);
+  return Buffer.from(`entries:\n  redis:\n${versions.join('')}`);
+}
+
+test('A3: however many versions are looked up in large indexes, no render waits for that', async () => {
+  const renderer = await rendererWith({ processes: 1 });
+  const index = indexOf(100_000);
+  const ended: string[] = [];
+  const lookups = Array.from({ length: 6 }, async () => {
+    const { version } = await renderer.findInIndex(range, index, new AbortController().signal);
+    ended.push(version);
+  });
+  const good = await renderer.render(looping(1), request('web'));
+  assert.equal(data(good, 'a').text, 'x');
+  assert.ok(ended.length < lookups.length, 'it was rendered beside them');
+  await Promise.all(lookups);
+  assert.deepEqual(ended, Array(6).fill('1.0.99999'));
+});
+
+test('A3: a lookup has a quarter of the processor time of a render', async () => {
+  const renderer = await rendererWith({ limits: { cpuMs: 400 } });
+  const lookup = renderer.findInIndex(range, indexOf(100_000), new AbortController().signal);
+  await assert.rejects(lookup, {
+    reason: 'RenderTimeout',
+    message: /took more than 0\.1 s of processor time/,
+  });
+});
+
 test('a slow render that made room for others is rendered all the same', async () => {
   const renderer = await rendererWith({ processes: 1, limits: { cpuMs: 60_000 } });
   const slow = Array.from({ length: 4 }, () => renderer.render(looping(80), request('web')));

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { CHART_VALUES, type ChartGroup } from '../../hack/generate/chart-values.ts';
 import { FLAGS } from '../../operator/flags.ts';
+import { LOOKUPS } from '../../operator/render/engine-pool.ts';
 import { DEFAULT_LIMITS } from '../../operator/render/request.ts';
 import { bytesOf, CHART, only, podsOf, rendered, valuesFile } from '../harness/chart.ts';
 import { helm, isHelm3 } from '../harness/helm.ts';
@@ -319,7 +320,7 @@ test('a key with nothing after its colon is as if it were not there, each of tho
   assert.match(stderr, /schema.*labels/s);
 });
 
-test('the default limit of memory has room for the greatest that was seen and each engine at its own limit, those for slow renders, too', async () => {
+test('the default limit of memory has room for the greatest that was seen and each engine at its own limit, those for slow renders and for lookups in indexes, too', async () => {
   const [pod] = podsOf([only(await rendered(), 'Deployment')]);
   assert.ok(pod !== undefined);
   const [{ resources }] = pod.spec.containers as unknown as [
@@ -328,7 +329,7 @@ test('the default limit of memory has room for the greatest that was seen and ea
   const MiB = 2 ** 20;
   // Of `make soak`, 29 November 2026: docs/performance.md.
   const seen = { greatest: 515 * MiB, lastQuarter: 463 * MiB };
-  const engines = 2 * Number(FLAGS['render-processes'].default) * DEFAULT_LIMITS.memoryBytes;
+  const engines = (2 * Number(FLAGS['render-processes'].default) + LOOKUPS) * DEFAULT_LIMITS.memoryBytes;
   const limit = bytesOf(resources.limits.memory);
   assert.ok(limit >= seen.greatest + engines, `${limit / MiB} MiB`);
   assert.ok(bytesOf(resources.requests.memory) >= seen.lastQuarter, resources.requests.memory);

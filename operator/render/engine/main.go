@@ -68,6 +68,10 @@ func main() {
 // idleAfter is how long nothing is asked until memory that nothing needs is given back.
 const idleAfter = 5 * time.Second
 
+// lookupParts is of how many parts of a render's processor time a lookup in an index may take one: few of them run at
+// once, and others wait for that. The operator tells of it (LOOKUP_PARTS).
+const lookupParts = 4
+
 // serve answers one request.
 func (e *engine) serve(idle *time.Timer) error {
 	var req request
@@ -77,7 +81,11 @@ func (e *engine) serve(idle *time.Timer) error {
 	}
 	idle.Stop()
 	defer idle.Reset(idleAfter)
-	allowance := allow(e.processor)
+	processor := e.processor
+	if req.Type == "index" {
+		processor /= lookupParts
+	}
+	allowance := allow(processor)
 	defer allowance.end()
 	if req.Type == "index" && len(texts) == 1 {
 		return e.serveIndex(&req.Index, texts[0])
