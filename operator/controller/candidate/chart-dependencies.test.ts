@@ -15,6 +15,7 @@ const never = new AbortController().signal;
 const terms: FetchTerms = {
   allowed: undefined,
   patience: 'Unlimited',
+  tenant: 'shop',
   pins: [],
   ranges: new RangeMemory().of('shop/web', []),
   credentialFor: () => undefined,

@@ -16,6 +16,7 @@ export interface ChartFetcher {
   /**
    * @param chart of which nothing but what has the digest is wanted, where there is one.
    * @param credentialFor of a registry to which the repository's index leads.
+   * @param tenant the namespace that it is for: what it takes of disk and engines is shared between these.
    * @throws TowpathError, or the signal's reason.
    */
   fetch(
@@ -23,9 +24,15 @@ export interface ChartFetcher {
     signal: AbortSignal,
     credential: Credential | undefined,
     credentialFor: CredentialFor,
+    tenant: string,
   ): Promise<ChartArchive>;
   /** The highest version that a range allows. @throws as `fetch` does. */
-  resolve(range: ChartReference, signal: AbortSignal, credential: Credential | undefined): Promise<string>;
+  resolve(
+    range: ChartReference,
+    signal: AbortSignal,
+    credential: Credential | undefined,
+    tenant: string,
+  ): Promise<string>;
 }
 
 /** Charts that are fetched for one; each is asked for by itself. */
@@ -38,6 +45,8 @@ export interface FetchTerms {
   allowed: readonly string[] | undefined;
   /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
   patience: Patience;
+  /** The namespace of the Application. */
+  tenant: string;
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
   ranges: SettledRanges;
@@ -92,18 +101,19 @@ export async function fetchedCharts(
 async function fetchedChart(
   fetcher: ChartFetcher,
   chart: ChartReference,
-  { ranges, credentialFor, pins }: FetchTerms,
+  { ranges, credentialFor, pins, tenant }: FetchTerms,
   signal: AbortSignal,
 ): Promise<ChartArchive> {
   const credential = credentialFor(chart.repository);
   const { name, repository } = chart;
   const fetch = (version: string) => {
     const exact = { name, repository, version };
-    return fetcher.fetch({ ...exact, digest: pinOf(pins, exact)?.digest }, signal, credential, credentialFor);
+    const pinned = { ...exact, digest: pinOf(pins, exact)?.digest };
+    return fetcher.fetch(pinned, signal, credential, credentialFor, tenant);
   };
   if (chart.isRange !== true) return fetch(chart.version);
   const version =
-    ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential));
+    ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential, tenant));
   try {
     return await fetch(version);
   } catch (error) {

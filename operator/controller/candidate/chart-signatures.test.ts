@@ -44,7 +44,8 @@ function verifying(t: TestContext, options: Partial<ChartRepositoriesOptions> = 
     const archive = await charts.fetch(chart, never);
     const { repository } = chart;
     const keyring = key.public;
-    const terms = { credentialFor: () => undefined, revision: version, patience: 'Unlimited' as const };
+    const who = { credentialFor: () => undefined, tenant: 'shop' };
+    const terms = { ...who, revision: version, patience: 'Unlimited' as const };
     return signatures.verify({ repository, archive, keyring, ...terms }, never);
   };
 }

@@ -23,6 +23,7 @@ export interface ProvenanceFetcher {
     signal: AbortSignal,
     credential: Credential | undefined,
     credentialFor: CredentialFor,
+    tenant: string,
   ): Promise<{ text: Uint8Array; files: readonly string[] } | undefined>;
 }
 
@@ -38,6 +39,8 @@ export interface ArchiveToVerify {
   /** Of those who may sign. */
   keyring: Uint8Array;
   credentialFor: CredentialFor;
+  /** The namespace that it is for. */
+  tenant: string;
   /** What it is rendered for, as the status has it. */
   revision: string;
   /** `Limited`: something runs, and is not left alone for as long as a repository hangs (A4). */
@@ -85,13 +88,16 @@ export class ChartSignatures {
     }
   }
 
-  #fetch({ repository, archive, credentialFor, patience }: ArchiveToVerify, signal: AbortSignal) {
+  #fetch({ repository, archive, credentialFor, tenant, patience }: ArchiveToVerify, signal: AbortSignal) {
     const { name, version, digest } = archive;
     const chart = { name, version, repository, digest };
     return patiently(
       patience,
       signal,
-      (limited) => this.#options.charts.provenance(chart, limited, credentialFor(repository), credentialFor),
+      (limited) => {
+        const credential = credentialFor(repository);
+        return this.#options.charts.provenance(chart, limited, credential, credentialFor, tenant);
+      },
       (seconds) =>
         `The chart repository ${printable(repository, 200)} has not told for ${seconds} s who signed chart ${name} ${version}`,
     );

@@ -10,6 +10,7 @@ import {
 } from '../../render/renderer.ts';
 import { asChartOfSpec } from '../../source/charts/chart-of-spec.ts';
 import { printable } from '../../source/text.ts';
+import { namespaceOf } from '../record/application-key.ts';
 import type { ChartPin, PublishedChart } from '../record/chart-pins.ts';
 import type { Target } from '../record/target.ts';
 import type { CredentialFor } from './chart-credentials.ts';
@@ -147,9 +148,10 @@ export class Rendering {
     if (chart === undefined || published === undefined) throw new Error('no chart came of a fetch');
     if (keyring !== undefined) {
       const { repository } = reference;
-      const { patience } = terms;
+      const { patience, tenant } = terms;
       const { revision } = input;
-      const signed = { repository, archive: chart, keyring, credentialFor, revision, patience };
+      const asked = { credentialFor, tenant, patience };
+      const signed = { repository, archive: chart, keyring, revision, ...asked };
       await this.#signatures.verify(signed, signal).catch((error: unknown) => {
         throw asChartOfSpec(error, secret);
       });
@@ -167,6 +169,7 @@ export class Rendering {
   #terms({ key, target, kept, pins }: RenderingInput, credentialFor: CredentialFor): FetchTerms {
     return {
       allowed: target.allowedRepositories,
+      tenant: namespaceOf(key),
       patience: patienceWith(kept),
       pins,
       ranges: this.#ranges.of(key, pins),

@@ -6,12 +6,12 @@ import { BoundedMap } from '../bounded-map.ts';
 import { newCache } from '../cache-directory.ts';
 import type { Credential } from '../credential.ts';
 import { refuseName, replaced } from './chart-errors.ts';
-import { type ChartListing, type Located, listingOfIndex, listingOfRegistry } from './chart-listing.ts';
+import type { ChartListing } from './chart-listing.ts';
+import { ChartLookups, type ChartLookupsOptions } from './chart-lookups.ts';
 import { FileCache } from './file-cache.ts';
 import { HttpsFiles, type HttpsFilesOptions } from './https-files.ts';
 import { LateAnswers } from './late-answers.ts';
 import { type ChartLimits, type ChartTimeouts, defaultChartLimits, defaultChartTimeouts } from './limits.ts';
-import { strictAmong } from './listed-versions.ts';
 import { isOci, type OciPlace } from './oci-reference.ts';
 import { OciRegistries } from './oci-registries.ts';
 import {
@@ -24,7 +24,9 @@ import {
   type WantedChart,
 } from './published.ts';
 import { type Asked, askingElsewhere, PublishedCharts } from './published-charts.ts';
+import { RegistryVersions } from './registry-versions.ts';
 import { RepositoryIndexes } from './repository-indexes.ts';
+import { SharedFlights } from './shared-flights.ts';
 
 export interface FetchedChart {
   name: string;
@@ -50,7 +52,7 @@ interface Kept {
 
 export interface ChartRepositoriesOptions extends Omit<HttpsFilesOptions, 'timeouts'> {
   /** Looks a chart's version up in what an index has of the chart; of a range the highest one. */
-  locate(chart: WantedChart & { isRange?: true }, index: Uint8Array, signal: AbortSignal): Promise<Located>;
+  locate: ChartLookupsOptions['locate'];
   limits?: Partial<ChartLimits>;
   timeouts?: Partial<ChartTimeouts>;
   /** An index, or a registry for a version, that was asked for so recently is not asked for again; default 10,000. */
@@ -73,22 +75,19 @@ const NO_CREDENTIAL: CredentialFor = () => undefined;
  * question while it is kept. Who does not gets what is published now, if that is what was handed out before.
  */
 export class ChartRepositories {
-  readonly #locate: ChartRepositoriesOptions['locate'];
   readonly #limits: ChartLimits;
   readonly #timeouts: ChartTimeouts;
-  readonly #slices: Slices;
   readonly #directory: string;
   readonly #recentMs: number;
   readonly #https: HttpsFiles;
-  readonly #registries: OciRegistries;
   readonly #files: FileCache;
   readonly #stopped = new AbortController();
-  readonly #flights = new Map<string, Promise<unknown>>();
+  readonly #flights = new SharedFlights(() => this.#lookups.joined());
   /** The digest of each version that was; of one in a registry also when that was found to be what is published. */
   readonly #handedOut = new BoundedMap<string, { digest: string; seenAt?: number }>(MOST_HANDED_OUT);
   /** Where indexes led last that have an archive in a registry. */
   readonly #places = new BoundedMap<string, OciPlace>(MOST_HANDED_OUT);
-  readonly #indexes: RepositoryIndexes;
+  readonly #lookups: ChartLookups;
   readonly #published: PublishedCharts;
   /** Archives that came after somebody had given up waiting. */
   readonly #lateArchives = new LateAnswers<Kept>(1_000);
@@ -97,31 +96,28 @@ export class ChartRepositories {
   /** The same of what publishers signed, each of which may have a megabyte. */
   readonly #lateProvenances = new LateAnswers<Provenance>(10);
 
-  readonly #locateRange = (range: WantedChart & { isRange: true }, index: Uint8Array) =>
-    this.#locate(range, index, this.#stopped.signal);
-
   constructor(options: ChartRepositoriesOptions) {
-    this.#locate = options.locate;
     this.#limits = { ...defaultChartLimits, ...options.limits };
     this.#timeouts = { ...defaultChartTimeouts, ...options.timeouts };
     this.#recentMs = options.recentMs ?? RECENT_MS;
-    this.#slices = options.slices ?? new Slices();
+    const slices = options.slices ?? new Slices();
     this.#directory = newCache(options.cacheDirectory, 'towpath-charts-');
     this.#https = new HttpsFiles({ ...options, timeouts: this.#timeouts });
-    this.#registries = new OciRegistries(this.#https, this.#limits, this.#slices);
-    this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, this.#slices);
-    this.#indexes = new RepositoryIndexes({
-      https: this.#https,
+    const registries = new OciRegistries(this.#https, this.#limits, slices);
+    this.#files = new FileCache(this.#directory, this.#limits.cacheBytes, slices);
+    const kept = { files: this.#files, flights: this.#flights, limited: () => this.#limited() };
+    this.#lookups = new ChartLookups({
+      locate: options.locate,
+      indexes: new RepositoryIndexes({ ...kept, https: this.#https, limits: this.#limits }),
+      versions: new RegistryVersions({ ...kept, registries }),
       files: this.#files,
-      limits: this.#limits,
-      limited: () => this.#limited(),
-      shared: (key, begin) => this.#shared(key, begin),
+      slices,
+      stopped: this.#stopped.signal,
     });
     this.#published = new PublishedCharts({
-      locate: (chart, index) => this.#locate(chart, index, this.#stopped.signal),
       https: this.#https,
-      registries: this.#registries,
-      indexes: this.#indexes,
+      registries,
+      lookups: this.#lookups,
       limits: this.#limits,
       recentMs: this.#recentMs,
       limited: () => this.#limited(),
@@ -133,6 +129,7 @@ export class ChartRepositories {
    * nobody waits for it any more.
    *
    * @param credentialFor what a registry is asked with where the index of the repository leads to one.
+   * @param tenant who waits: what it takes of disk and engines counts as of one of those who do.
    * @throws TowpathError ChartRepositoryInvalid, ChartRepositoryNotFound, ChartNotFound, ChartIndexInvalid,
    * ChartDigestMismatch, ChartReplaced, ChartTooLarge, and of the network, as for Git; or the signal's reason.
    */
@@ -141,9 +138,10 @@ export class ChartRepositories {
     signal: AbortSignal,
     credential?: Credential,
     credentialFor = NO_CREDENTIAL,
+    tenant = '',
   ): Promise<FetchedChart> {
     signal.throwIfAborted();
-    const asking = askingFor(wanted, credential);
+    const asking = askingFor(wanted, credential, [tenant]);
     refuseName(wanted);
     const { name, version } = wanted;
     // What is kept may go, or rot, between being found and being read.
@@ -166,13 +164,19 @@ export class ChartRepositories {
    *
    * @throws TowpathError as `fetch` does; or the signal's reason.
    */
-  async resolve(range: WantedChart, signal: AbortSignal, credential?: Credential): Promise<string> {
+  async resolve(
+    range: WantedChart,
+    signal: AbortSignal,
+    credential?: Credential,
+    tenant = '',
+  ): Promise<string> {
     signal.throwIfAborted();
-    const asking = askingFor(range, credential);
+    const asking = askingFor(range, credential, [tenant]);
     const key = JSON.stringify(['range', asking.repository.href, range.name, range.version, asking.scope]);
     const late = this.#late.find(key);
     if (late !== undefined) return late;
-    const coming = this.#shared(key, () => this.#highest(asking)).then((answer) => ({ key, answer }));
+    const flight = this.#shared(key, asking, (shared) => this.#highest(shared));
+    const coming = flight.then((answer) => ({ key, answer }));
     return this.#inTime(coming, signal, this.#late);
   }
 
@@ -188,9 +192,10 @@ export class ChartRepositories {
     signal: AbortSignal,
     credential?: Credential,
     credentialFor = NO_CREDENTIAL,
+    tenant = '',
   ): Promise<Provenance | undefined> {
     signal.throwIfAborted();
-    const asking = askingFor(wanted, credential);
+    const asking = askingFor(wanted, credential, [tenant]);
     refuseName(wanted);
     const { digest } = wanted;
     const keyFor = (asked: Asking) => JSON.stringify(['provenance', keyOf(asked), digest]);
@@ -200,7 +205,7 @@ export class ChartRepositories {
     }
     const coming = this.#where(asking, credentialFor).then(async (asked) => {
       const key = keyFor(asked.asking);
-      return { key, answer: await this.#shared(key, () => this.#signed(asked, digest)) };
+      return { key, answer: await this.#sharedAsked(key, asked, (shared) => this.#signed(shared, digest)) };
     });
     return this.#inTime(coming, signal, this.#lateProvenances);
   }
@@ -209,31 +214,33 @@ export class ChartRepositories {
    * Asks what there is now: one question to a Helm repository for all of its charts, and to a registry for all versions
    * of one.
    *
+   * @param tenants who wants to know.
    * @throws TowpathError of the repository as a whole, or the signal's reason.
    */
   async list(
     chart: Omit<WantedChart, 'version'>,
     signal: AbortSignal,
     credential?: Credential,
+    tenants: Iterable<string> = [],
   ): Promise<ChartListing> {
     signal.throwIfAborted();
-    const asking = askingFor({ ...chart, version: '' }, credential);
-    return unlessAborted(this.#list(asking, performance.now()), signal);
+    const asking = askingFor({ ...chart, version: '' }, credential, tenants);
+    return unlessAborted(this.#lookups.list(asking, performance.now()), signal);
   }
 
   async stop(): Promise<void> {
     this.#stopped.abort(new TowpathError('Time', 'Stopping', 'The operator is stopping.'));
-    await Promise.allSettled(this.#flights.values());
+    await Promise.allSettled(this.#flights.all);
     await this.#https.stop();
     await rm(this.#directory, { recursive: true, force: true });
   }
 
-  #shared<T>(key: string, begin: () => Promise<T>): Promise<T> {
-    const existing = this.#flights.get(key);
-    if (existing !== undefined) return existing as Promise<T>;
-    const flight = begin().finally(() => this.#flights.delete(key));
-    this.#flights.set(key, flight);
-    return flight;
+  #shared<T>(key: string, asking: Asking, begin: (shared: Asking) => Promise<T>): Promise<T> {
+    return this.#flights.join(key, asking.tenants, (tenants) => begin({ ...asking, tenants }));
+  }
+
+  #sharedAsked<T>(key: string, asked: Asked, begin: (shared: Asked) => Promise<T>): Promise<T> {
+    return this.#shared(key, asked.asking, (asking) => begin({ ...asked, asking }));
   }
 
   #limited(): AbortSignal {
@@ -281,7 +288,7 @@ export class ChartRepositories {
     const coming = this.#where(asking, credentialFor).then(async (asked) => {
       const key = keyOf(asked.asking);
       const flight = JSON.stringify([key, asking.wanted.digest]);
-      const digest = await this.#shared(flight, () => this.#bring(key, asked));
+      const digest = await this.#sharedAsked(flight, asked, (shared) => this.#bring(key, shared));
       return { key, answer: { digest, file: keptAs(digest, asked.asking) } };
     });
     return this.#inTime(coming, signal, this.#lateArchives);
@@ -291,7 +298,7 @@ export class ChartRepositories {
   async #where(asking: Asking, credentialFor: CredentialFor): Promise<Asked> {
     if (isOci(asking.wanted.repository)) return { asking };
     const key = keyOf(asking);
-    const entry = await this.#shared(`entry ${key}`, () => this.#published.entry(asking));
+    const entry = await this.#shared(`entry ${key}`, asking, (shared) => this.#published.entry(shared));
     if (!('place' in entry)) return { asking, entry };
     this.#places.set(key, entry.place);
     return { asking: askingElsewhere(asking, entry.place, credentialFor), entry };
@@ -323,46 +330,28 @@ export class ChartRepositories {
     return { text: Buffer.concat(chunks), files: published.files };
   }
 
-  /** Of a registry, by the tags that Helm takes. */
+  /** Of a registry, by the tags that Helm takes, and as they are now. */
   async #highest(asking: Asking): Promise<string> {
+    const now = performance.now();
     const listing = isOci(asking.wanted.repository)
-      ? this.#listRegistry(asking, strictAmong)
-      : this.#list(asking, performance.now() - this.#recentMs);
+      ? this.#lookups.list(asking, now, 'Strict')
+      : this.#lookups.list(asking, now - this.#recentMs);
     return (await listing).highest(asking.wanted);
   }
 
-  /** @param since on the clock of performance.now(): an index that was asked for then, or later, will do. */
-  async #list(asking: Asking, since: number): Promise<ChartListing> {
-    if (isOci(asking.wanted.repository)) return this.#listRegistry(asking);
-    const cut = (range: WantedChart) => this.#indexes.cut({ ...asking, wanted: range }, since);
-    return listingOfIndex(await this.#indexes.digest(asking, since), this.#locateRange, cut);
-  }
-
-  #listRegistry({ wanted, repository, credential, scope }: Asking, take?: typeof strictAmong) {
-    const key = JSON.stringify([
-      'list',
-      take === undefined ? 'all' : 'strict',
-      repository.href,
-      wanted.name,
-      scope,
-    ]);
-    return this.#shared(key, async () => {
-      const versions = await this.#registries.versions(wanted, this.#limited(), credential);
-      const ranged = versions && (await take?.(versions, this.#slices));
-      return listingOfRegistry(wanted.name, versions, this.#locateRange, this.#slices, ranged);
-    });
-  }
-
   async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {
-    const { name, version, repository } = asking.wanted;
-    await this.#files.add(await open(), (found) => {
+    const { wanted, tenants } = asking;
+    const { name, version, repository } = wanted;
+    const what = `the archive of chart ${name} ${version} of ${repository}`;
+    const nameOf = (found: string) => {
       if (found === digest) return keptAs(digest, asking);
       throw new TowpathError(
         'Person',
         'ChartDigestMismatch',
         `The archive of chart ${name} ${version} of ${repository} has the digest sha256:${found}, and its ${says} says sha256:${digest}: it was changed, or damaged on its way, and is not used. Ask who runs the repository which of the two is right.`,
       );
-    });
+    };
+    await this.#files.add({ tenants, what, open, nameOf });
   }
 
   async #read(name: string): Promise<Buffer | undefined> {

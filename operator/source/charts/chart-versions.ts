@@ -4,6 +4,7 @@ import { Slices } from '../../observe/event-loop-slices.ts';
 import type { Credential } from '../credential.ts';
 import { FirstPolls, PollTimer } from '../poll-timer.ts';
 import { compareVersions, parseRange, parseVersion } from '../semver.ts';
+import { tenantOf } from '../tenant.ts';
 import type { ChartRepositories } from './chart-repositories.ts';
 import { FollowedPlace, FollowedRange, toldOf } from './followed-place.ts';
 import { isOci } from './oci-reference.ts';
@@ -82,7 +83,7 @@ export class ChartVersions {
   }
 
   /**
-   * Subscribes someone to a chart; what they were subscribed to before, they no longer are, also when this throws. The
+   * Subscribes someone, `<namespace>/<name>`, to a chart; what they were subscribed to before, they no longer are, also when this throws. The
    * shortest interval counts of all who share a question. `onChange` is called when what the range stands for, or the
    * error, is another one.
    *
@@ -150,8 +151,11 @@ export class ChartVersions {
     if (existing !== undefined) return existing;
     const subscriptions = new Map<string, Subscription>();
     const place = new FollowedPlace({
-      list: (signal) =>
-        this.#options.charts.list({ name, repository: wanted.repository }, signal, credential),
+      list: (signal) => {
+        const chart = { name, repository: wanted.repository };
+        return this.#options.charts.list(chart, signal, credential, tenantsOf(subscriptions));
+      },
+      tenantsOf: (range) => tenantsOf(subscriptions, range),
       changed: (range) => void this.#tell(place, range, subscriptions),
       // What a server could not tell now is not left until the interval is over.
       failed: () => timer.bringForward(),
@@ -276,6 +280,14 @@ function notBefore({ version, error, wanted }: FollowedRange, runs: string | und
   if (runs === undefined || there === undefined || running === undefined) return version;
   const isBack = compareVersions(there, running) < 0;
   return isBack && parseRange(wanted.version)?.(running) === true ? runs : version;
+}
+
+/** Who follows something there, or one range. */
+function tenantsOf(subscriptions: ReadonlyMap<string, Subscription>, range?: FollowedRange): Set<string> {
+  const tenants = new Set<string>();
+  for (const [subscriber, subscription] of subscriptions)
+    if (range === undefined || subscription.range === range) tenants.add(tenantOf(subscriber));
+  return tenants;
 }
 
 function shortestInterval(subscriptions: ReadonlyMap<string, Subscription>): number {

@@ -27,35 +27,57 @@ function slow(bytes: number) {
   return { chunks: chunks(), sent: sent.promise, end: ended.resolve };
 }
 
-test('S9: what is coming counts in the bound of what is kept', async () => {
+/** Has something come for a tenant, and keeps it under its name. */
+function adding(cache: FileCache, name: string, chunks: AsyncIterable<Buffer>, tenant = name): Promise<void> {
+  const what = `index.yaml of https://charts.example.com/${name}`;
+  return cache.add({ tenants: [tenant], what, open: async () => chunks, nameOf: () => name });
+}
+
+async function keep(cache: FileCache, name: string, bytes: number, tenant = name): Promise<void> {
+  const file = slow(bytes);
+  file.end();
+  await adding(cache, name, file.chunks, tenant);
+}
+
+test('S9: what is coming counts in the bound of what is kept, and who has most of it makes room', async () => {
   const directory = temporaryDirectory('file-cache');
   const cache = new FileCache(directory, KEPT, new Slices());
-  const whole = slow(60);
-  whole.end();
-  await cache.add(whole.chunks, () => 'old');
+  await keep(cache, 'old', 60);
   const [first, second] = [slow(70), slow(30)];
-  const adding = [cache.add(first.chunks, () => 'first'), cache.add(second.chunks, () => 'second')];
+  const coming = [adding(cache, 'first', first.chunks), adding(cache, 'second', second.chunks)];
   await Promise.all([first.sent, second.sent]);
   assert.ok(!cache.has('old'), 'what was kept goes first');
   assert.equal(await bytesIn(directory), 100);
-  const third = slow(10);
-  third.end();
-  await assert.rejects(
-    cache.add(third.chunks, () => 'third'),
-    { reason: 'ChartCacheFull', remedy: 'Time' },
-  );
-  // One after the other: which was used last decides below which goes.
+  await keep(cache, 'third', 10);
   first.end();
-  await adding[0];
+  await assert.rejects(coming[0] ?? assert.fail(), {
+    reason: 'ChartCacheFull',
+    remedy: 'Time',
+    message:
+      'The fetch of index.yaml of https://charts.example.com/first made room for those that began before it: more comes of chart repositories at the moment than the 100 bytes that the operator keeps of them on its disk. It is tried again.',
+  });
   second.end();
-  await adding[1];
-  assert.ok(cache.has('first') && cache.has('second'));
-  assert.equal(await bytesIn(directory), 100);
-  const again = slow(10);
-  again.end();
-  await cache.add(again.chunks, () => 'third');
-  assert.ok(!cache.has('first') && cache.has('third'));
+  await coming[1];
+  assert.ok(cache.has('second') && cache.has('third'));
   assert.equal(await bytesIn(directory), 40);
+});
+
+test('S9: of what is kept that goes which was not used for longest, of who has more than half first', async () => {
+  const directory = temporaryDirectory('file-cache');
+  const cache = new FileCache(directory, KEPT, new Slices());
+  for (const name of ['a', 'b', 'c']) await keep(cache, name, 30);
+  assert.equal(await cache.read('a', () => undefined), 'Read');
+  await keep(cache, 'd', 30);
+  assert.deepEqual(
+    ['a', 'b', 'c', 'd'].filter((name) => cache.has(name)),
+    ['a', 'c', 'd'],
+  );
+  for (const name of ['e', 'f', 'g']) await keep(cache, name, 30, 'greedy');
+  assert.deepEqual(
+    ['a', 'c', 'd', 'e', 'f', 'g'].filter((name) => cache.has(name)),
+    ['a', 'd', 'g'],
+  );
+  assert.equal(await bytesIn(directory), 90);
 });
 
 test('S9: what broke off leaves nothing, neither on disk nor in the bound', async () => {
@@ -66,14 +88,10 @@ test('S9: what broke off leaves nothing, neither on disk nor in the bound', asyn
     throw new Error('broken off');
   }
   for (let tries = 0; tries < 3; tries++)
-    await assert.rejects(
-      cache.add(broken(), () => 'never'),
-      /broken off/,
-    );
-  const [one, other] = [slow(50), slow(50)];
-  one.end();
-  other.end();
-  await Promise.all([cache.add(one.chunks, () => 'one'), cache.add(other.chunks, () => 'other')]);
+    await assert.rejects(adding(cache, 'never', broken()), /broken off/);
+  const nothing = { tenants: [], what: '', nameOf: () => assert.fail() };
+  await cache.add({ ...nothing, open: async () => undefined });
+  await Promise.all([keep(cache, 'one', 50), keep(cache, 'other', 50)]);
   assert.ok(cache.has('one') && cache.has('other'));
   assert.equal(await bytesIn(directory), 100);
 });

@@ -1,35 +1,55 @@
 import { createHash } from 'node:crypto';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { TowpathError } from '../../api/errors.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
-import { size } from '../limits.ts';
+import { type Arrival, DiskSpace, type Occupant } from '../disk-space.ts';
 
 interface CachedFile {
+  name: string;
+  tenant: string;
   path: string;
   bytes: number;
   /** SHA-256, in hexadecimal. */
   digest: string;
+  /** The later, the greater. */
+  lastUsed: number;
+}
+
+/** A file that is to come. */
+export interface WantedFile {
+  /** Who waits for it: it counts as of the one among them who has least coming. */
+  tenants: Iterable<string>;
+  /** What it is, for messages: `index.yaml of https://charts.example.com`. */
+  what: string;
+  /**
+   * Has it come; undefined: there is nothing to keep.
+   *
+   * @param room is aborted where it has to make room for others.
+   */
+  open(room: AbortSignal): Promise<AsyncIterable<Buffer> | undefined>;
+  /** What it is kept as; what this throws is thrown, and nothing kept. */
+  nameOf(digest: string): string;
 }
 
 /** Bytes that are read, and worked on, at once: as many lines take a few milliseconds. */
 const CHUNK = 32 * 1024;
 
-/** Files on disk within a bound, those that are coming with them; those that were not used for longest go first. */
+/** Files on disk within a bound, those that are coming with them, which tenants share as `DiskSpace` says. */
 export class FileCache {
   readonly #directory: string;
-  readonly #limit: number;
+  readonly #space: DiskSpace;
   readonly #slices: Slices;
-  /** In the order of their last use. */
   readonly #files = new Map<string, CachedFile>();
-  /** On disk, and of these what is coming. */
-  #bytes = 0;
-  #coming = 0;
+  readonly #byTenant = new Map<string, TenantFiles>();
+  /** What takes no room any more, and is being removed. */
+  readonly #going = new Set<Promise<void>>();
   #count = 0;
+  #uses = 0;
 
   constructor(directory: string, limit: number, slices: Slices) {
     this.#directory = directory;
-    this.#limit = limit;
+    const use = { reason: 'ChartCacheFull', of: 'chart repositories' } as const;
+    this.#space = new DiskSpace(limit, use, () => this.#byTenant.values());
     this.#slices = slices;
   }
 
@@ -43,62 +63,57 @@ export class FileCache {
   }
 
   /**
-   * Keeps what comes under the name that it is given at its end; what has none is not kept.
+   * Keeps what comes.
    *
-   * @throws TowpathError ChartCacheFull where all that is coming is more than the bound; what `chunks` throws, what
-   * `nameOf` throws, and where the disk fails.
+   * @throws TowpathError ChartCacheFull where it had to make room for others; what `open`, the chunks and `nameOf` throw,
+   * and where the disk fails.
    */
-  async add(chunks: AsyncIterable<Buffer>, nameOf: (digest: string) => string): Promise<void> {
+  async add({ tenants, what, open: begin, nameOf }: WantedFile): Promise<void> {
+    const tenant = this.#space.leastOf(tenants);
+    const arrival = this.#space.begin({ tenant, where: what });
     const path = join(this.#directory, String(this.#count++));
     const partial = `${path}.partial`;
-    const hash = createHash('sha256');
-    let bytes = 0;
     try {
-      const file = await open(partial, 'wx', 0o600);
-      try {
-        for await (const chunk of chunks) {
-          hash.update(chunk);
-          bytes += chunk.length;
-          await this.#makeRoom(chunk.length, bytes);
-          await file.writeFile(chunk);
-        }
-      } finally {
-        await file.close();
-      }
-      const digest = hash.digest('hex');
+      const chunks = await begin(arrival.signal);
+      if (chunks === undefined) return;
+      const digest = await this.#write(arrival, chunks, partial);
       const name = nameOf(digest);
       await rename(partial, path);
-      await this.delete(name);
-      this.#files.set(name, { path, bytes, digest });
-      this.#coming -= bytes;
+      this.#delete(this.#files.get(name));
+      this.#use({ name, tenant, path, bytes: arrival.bytes, digest, lastUsed: 0 });
+      arrival.keep(arrival.bytes);
     } catch (error) {
-      this.#coming -= bytes;
-      this.#bytes -= bytes;
       await rm(partial, { force: true });
+      arrival.signal.throwIfAborted();
       throw error;
+    } finally {
+      arrival.drop();
     }
-    await this.#evict(this.#files.size - 1);
   }
 
-  /** @param own of the file that they are of, which may alone be larger than the bound. */
-  async #makeRoom(bytes: number, own: number): Promise<void> {
-    this.#bytes += bytes;
-    this.#coming += bytes;
-    await this.#evict(this.#files.size);
-    if (this.#coming > this.#limit && this.#coming > own)
-      throw new TowpathError(
-        'Time',
-        'ChartCacheFull',
-        `What comes of chart repositories at the moment is more than the ${size(this.#limit)} that the operator keeps of them on its disk. It is tried again.`,
-      );
+  /** Returns the digest of what came. */
+  async #write(arrival: Arrival, chunks: AsyncIterable<Buffer>, path: string): Promise<string> {
+    const hash = createHash('sha256');
+    const file = await open(path, 'wx', 0o600);
+    try {
+      for await (const chunk of chunks) {
+        arrival.grow(chunk.length);
+        await Promise.all(this.#going);
+        hash.update(chunk);
+        await file.writeFile(chunk);
+      }
+    } finally {
+      await file.close();
+    }
+    arrival.received();
+    return hash.digest('hex');
   }
 
   /** The file chunk by chunk; undefined where it is not there. What is no more what was kept is found out at its end. */
   async read(name: string, take: (chunk: Buffer) => void): Promise<'Read' | undefined> {
     const file = this.#files.get(name);
     if (file === undefined) return undefined;
-    this.#files.delete(name);
-    this.#files.set(name, file);
+    this.#use(file);
     const hash = createHash('sha256');
     const handle = await open(file.path).catch(() => undefined);
     try {
@@ -112,24 +127,68 @@ export class FileCache {
       await handle?.close();
     }
     if (hash.digest('hex') === file.digest) return 'Read';
-    if (this.#files.get(name) === file) await this.delete(name);
+    if (this.#files.get(name) === file) this.#delete(file);
     return undefined;
   }
 
-  async delete(name: string): Promise<void> {
-    const file = this.#files.get(name);
-    if (file === undefined) return;
-    this.#files.delete(name);
-    this.#bytes -= file.bytes;
-    await rm(file.path, { force: true });
+  #use(file: CachedFile): void {
+    file.lastUsed = this.#uses++;
+    this.#files.set(file.name, file);
+    const { tenant } = file;
+    const ofTenant = this.#byTenant.get(tenant) ?? new TenantFiles(tenant, (oldest) => this.#delete(oldest));
+    this.#byTenant.set(tenant, ofTenant);
+    ofTenant.use(file);
   }
 
-  /** At most so many: what was added last stays, however large it is. */
-  async #evict(most: number): Promise<void> {
-    for (const name of [...this.#files.keys()].slice(0, most)) {
-      if (this.#bytes <= this.#limit) return;
-      await this.delete(name);
-    }
+  #delete(file: CachedFile | undefined): void {
+    if (file === undefined || !this.#files.delete(file.name)) return;
+    const { tenant, path, bytes } = file;
+    const ofTenant = this.#byTenant.get(tenant);
+    ofTenant?.forget(file);
+    if (ofTenant?.isEmpty === true) this.#byTenant.delete(tenant);
+    this.#space.free(tenant, bytes);
+    const going = rm(path, { force: true })
+      .catch(() => undefined)
+      .finally(() => this.#going.delete(going));
+    this.#going.add(going);
+  }
+}
+
+/** What came for one tenant, of which that goes first which was not used for longest. */
+class TenantFiles implements Occupant {
+  readonly tenant: string;
+  readonly isIdle = true;
+  readonly #evict: (file: CachedFile) => void;
+  /** In the order of their last use. */
+  readonly #files = new Set<CachedFile>();
+  #bytes = 0;
+
+  constructor(tenant: string, evict: (file: CachedFile) => void) {
+    this.tenant = tenant;
+    this.#evict = evict;
+  }
+
+  get isEmpty(): boolean {
+    return this.#files.size === 0;
+  }
+
+  get cached(): { bytes: number; lastUsed: number } {
+    const [oldest] = this.#files;
+    return { bytes: this.#bytes, lastUsed: oldest?.lastUsed ?? 0 };
+  }
+
+  use(file: CachedFile): void {
+    if (!this.#files.delete(file)) this.#bytes += file.bytes;
+    this.#files.add(file);
+  }
+
+  forget(file: CachedFile): void {
+    if (this.#files.delete(file)) this.#bytes -= file.bytes;
+  }
+
+  evict(): void {
+    const [oldest] = this.#files;
+    if (oldest !== undefined) this.#evict(oldest);
   }
 }
 

@@ -29,6 +29,8 @@ export class FollowedRange {
 export interface FollowedPlaceOptions {
   /** Asks once for all that is followed here. @throws TowpathError */
   list(signal: AbortSignal): Promise<ChartListing>;
+  /** Who follows a range. */
+  tenantsOf(range: FollowedRange): ReadonlySet<string>;
   /** What a range stands for, or an error in its place, is another one now. */
   changed(range: FollowedRange): void;
   /** A poll failed of which time heals it, whoever asked for it. */
@@ -100,7 +102,8 @@ export class FollowedPlace {
     if (range.state === listing.state) return;
     const { signal } = this.#stopped;
     try {
-      range.version = await unlessAborted(listing.highest(range.wanted), signal);
+      const highest = listing.highest(range.wanted, this.#options.tenantsOf(range));
+      range.version = await unlessAborted(highest, signal);
       range.error = undefined;
       range.state = listing.state;
     } catch (error) {

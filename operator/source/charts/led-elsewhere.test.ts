@@ -36,7 +36,7 @@ before(async () => {
   const https = new HttpsFiles({ allowLoopback: true, timeouts: defaultChartTimeouts });
   const registries = new OciRegistries(https, defaultChartLimits, new Slices());
   const found = await registries.find({ ...redisOf('1.0.0'), repository: registry.url }, never);
-  assert.ok('open' in found);
+  assert.ok(found !== undefined);
   pushed = found;
   await https.stop();
 });

@@ -7,7 +7,7 @@ import { printable } from '../text.ts';
 import { asBeginning, type HttpsFiles } from './https-files.ts';
 import type { ChartLimits } from './limits.ts';
 import { linkedNext } from './link-header.ts';
-import { newestFirst, versionsAmong } from './listed-versions.ts';
+import { versionsAmong } from './listed-versions.ts';
 import {
   type OciPlace,
   type OciReference,
@@ -65,26 +65,16 @@ export class OciRegistries {
     this.#slices = slices;
   }
 
-  /**
-   * Where a chart's version is.
-   *
-   * @returns the versions that there are in its place, the newest first; undefined where there is no such chart.
-   * @throws TowpathError
-   */
+  /** Where a chart's version is; undefined where there is none such. @throws TowpathError */
   async find(
     wanted: WantedChart,
     signal: AbortSignal,
     credential?: RegistryCredential,
-  ): Promise<OciArchive | { versions: readonly string[] | undefined }> {
+  ): Promise<OciArchive | undefined> {
     const reference = ociReference(ociRepository(wanted.repository), wanted.name);
     const session = new RegistrySession(this.#https, reference, credential);
     const tag = tagOf(wanted.version);
-    if (tag !== undefined) {
-      const found = await this.#manifest(session, reference, wanted, tag, signal);
-      if (found !== undefined) return found;
-    }
-    const versions = await this.#versions(session, reference, wanted, signal);
-    return { versions: versions && (await newestFirst(versions, this.#slices)) };
+    return tag === undefined ? undefined : this.#manifest(session, reference, wanted, tag, signal);
   }
 
   /**
@@ -100,21 +90,6 @@ export class OciRegistries {
   ): Promise<OciArchive | undefined> {
     const session = new RegistrySession(this.#https, reference, credential);
     return this.#manifest(session, reference, wanted, manifest, signal);
-  }
-
-  /**
-   * All versions of a chart, in the registry's order; undefined where there is no such chart.
-   *
-   * @throws TowpathError
-   */
-  async versions(
-    wanted: Omit<WantedChart, 'version'>,
-    signal: AbortSignal,
-    credential?: RegistryCredential,
-  ): Promise<string[] | undefined> {
-    const reference = ociReference(ociRepository(wanted.repository), wanted.name);
-    const session = new RegistrySession(this.#https, reference, credential);
-    return this.#versions(session, reference, wanted, signal);
   }
 
   async #manifest(
@@ -211,18 +186,26 @@ export class OciRegistries {
     return ofSize(body, told, what);
   }
 
-  async #versions(
-    session: RegistrySession,
-    { origin, name }: OciReference,
-    { name: chart, repository }: Omit<WantedChart, 'version'>,
+  /**
+   * All versions of a chart, page by page in the registry's order, so that a slow one has little of them in memory (A8);
+   * none where there is no such chart.
+   *
+   * @throws TowpathError
+   */
+  async *versions(
+    wanted: Omit<WantedChart, 'version'>,
     signal: AbortSignal,
-  ): Promise<string[] | undefined> {
-    const what = `the list of versions of chart ${chart} of ${repository}`;
-    const tags: string[] = [];
+    credential?: RegistryCredential,
+  ): AsyncGenerator<readonly string[]> {
+    const reference = ociReference(ociRepository(wanted.repository), wanted.name);
+    const { origin, name } = reference;
+    const session = new RegistrySession(this.#https, reference, credential);
+    const what = `the list of versions of chart ${wanted.name} of ${wanted.repository}`;
+    let count = 0;
     let url: URL | undefined = new URL(`/v2/${name}/tags/list?n=${PAGE}`, origin);
     for (let pages = 0; url !== undefined; pages++) {
       const response = await session.get({ url, what, maxBytes: PAGE_BYTES, signal });
-      if (response.status !== 200) return undefined;
+      if (response.status !== 200 && pages === 0) return;
       const { data } = pageSchema.safeParse(await jsonOf(response));
       if (data === undefined)
         throw new TowpathError(
@@ -230,18 +213,20 @@ export class OciRegistries {
           'ServerError',
           `${asBeginning(what)} cannot be read. It is asked for again.`,
         );
+      const tags: string[] = [];
       for (const tag of (data.tags ?? []).slice(0, MOST_TAGS + 1))
         if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(versionOf(tag));
+      count += tags.length;
       url = linkedNext(response.header('link'), url, what);
       // What is not known as a whole has no newest.
-      if (tags.length > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
+      if (count > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
         throw new TowpathError(
           'Person',
           'ChartTooLarge',
           `${asBeginning(what)} has more than is read: ${MOST_TAGS} tags on ${MOST_PAGES} pages. Have who runs the registry delete old ones.`,
         );
+      yield await versionsAmong(tags, this.#slices);
     }
-    return versionsAmong(tags, this.#slices);
   }
 }
 

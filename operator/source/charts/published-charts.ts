@@ -5,6 +5,7 @@ import type { Credential } from '../credential.ts';
 import { nearNames } from '../near-names.ts';
 import { digestIn, ledElsewhere, nearVersions, notFound } from './chart-errors.ts';
 import type { Located } from './chart-listing.ts';
+import type { ChartLookups, Found } from './chart-lookups.ts';
 import { fileUrl, lastPartOf } from './chart-url.ts';
 import { asBeginning, type HttpsFiles } from './https-files.ts';
 import type { ChartLimits } from './limits.ts';
@@ -20,7 +21,6 @@ import {
   shownTo,
   type WantedChart,
 } from './published.ts';
-import type { RepositoryIndexes } from './repository-indexes.ts';
 
 /** What the index of a Helm repository has of a chart's version: its archive is a file, or in a registry. */
 export type Entry = { digest: string } & ({ url: URL } | { place: OciPlace });
@@ -33,10 +33,9 @@ export interface Asked {
 }
 
 export interface PublishedChartsOptions {
-  locate(chart: WantedChart, index: Uint8Array): Promise<Located>;
   https: HttpsFiles;
   registries: OciRegistries;
-  indexes: RepositoryIndexes;
+  lookups: ChartLookups;
   limits: ChartLimits;
   /** An index that was asked for so recently is not asked for again. */
   recentMs: number;
@@ -90,28 +89,28 @@ export class PublishedCharts {
   }
 
   /** What an index that was asked for then, or later, has of a chart; nothing of one that it does not have. */
-  async #locateIn(asking: Asking, since: number): Promise<{ located?: Located; names: readonly string[] }> {
-    const { indexes, locate } = this.#options;
-    const { wanted } = asking;
+  async #locateIn(asking: Asking, since: number): Promise<Omit<Found, 'index'>> {
+    const { lookups } = this.#options;
     const key = keyOf(asking);
-    const index = await indexes.digest(asking, since);
+    const index = await lookups.index(asking, since);
     const known = this.#located.get(key);
     if (known?.index === index) return { located: known.located, names: [] };
-    const { text, names } = await indexes.cut(asking, since);
-    if (text === undefined) return { names };
-    const located = await locate(wanted, text);
-    // Another one may have come meanwhile, and what was cut be of that.
-    const isOfIndex = index !== '' && index === (await indexes.digest(asking, since));
-    if (located.version !== '' && isOfIndex) this.#located.set(key, { index, located });
-    return { located, names };
+    const found = await lookups.inIndex(asking, since);
+    const { located } = found;
+    // Another index may have come meanwhile.
+    if (located !== undefined && located.version !== '')
+      this.#located.set(key, { index: found.index, located });
+    return found;
   }
 
-  async #inRegistry({ wanted, credential }: Asking): Promise<Published> {
-    const { registries, limited } = this.#options;
+  async #inRegistry(asking: Asking): Promise<Published> {
+    const { registries, lookups, limited } = this.#options;
+    const { wanted, credential } = asking;
+    const asked = performance.now();
     const found = await registries.find(wanted, limited(), credential);
-    if (!('versions' in found)) return this.#inManifest(wanted, found);
-    const { versions } = found;
-    throw versions === undefined || versions.length === 0
+    if (found !== undefined) return this.#inManifest(wanted, found);
+    const versions = await lookups.versions(asking, asked);
+    throw versions.length === 0
       ? notFound(wanted, '', [])
       : notFound(wanted, wanted.version, nearVersions(wanted.version, versions));
   }
@@ -149,7 +148,7 @@ export class PublishedCharts {
       digest: found.digest,
       says: 'manifest',
       files: [archiveName(wanted)],
-      open: () => found.open(limited()),
+      open: (room) => found.open(AbortSignal.any([limited(), room])),
       openProvenance: () => found.openProvenance(limited()),
     };
   }
@@ -160,12 +159,16 @@ export class PublishedCharts {
       says: 'index.yaml',
       // Helm goes by the first, which a repository behind another may change.
       files: [...new Set([lastPartOf(url), archiveName(asking.wanted)])],
-      open: () => this.#download(asking, url),
+      open: (room) => this.#download(asking, url, room),
       openProvenance: () => this.#downloadProvenance(asking, url),
     };
   }
 
-  async #download({ wanted, repository, credential }: Asking, url: URL): Promise<AsyncIterable<Buffer>> {
+  async #download(
+    { wanted, repository, credential }: Asking,
+    url: URL,
+    room: AbortSignal,
+  ): Promise<AsyncIterable<Buffer>> {
     const { https, limits, limited } = this.#options;
     const what = `the archive of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
     const { status, body } = await https.get({
@@ -173,7 +176,7 @@ export class PublishedCharts {
       what,
       maxBytes: limits.archiveBytes,
       ...shownTo(url, repository, credential),
-      signal: limited(),
+      signal: AbortSignal.any([limited(), room]),
     });
     if (status === 200) return body;
     throw new TowpathError(

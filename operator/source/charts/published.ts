@@ -17,7 +17,8 @@ export interface Published {
   digest: string;
   /** What has that digest for it. */
   says: 'index.yaml' | 'manifest';
-  open(): Promise<AsyncIterable<Buffer>>;
+  /** @param room is aborted where it has to make room for others. */
+  open(room: AbortSignal): Promise<AsyncIterable<Buffer>>;
   /** What the archive may be called in what its publisher signed. */
   files: readonly string[];
   /** The file with that; undefined where there is none. @throws TowpathError */
@@ -36,14 +37,23 @@ export interface Asking {
   credential: Credential | undefined;
   /** Of the credential; '' without one. */
   scope: string;
+  /** Who waits for it: of one of them counts what it takes of what all share. */
+  tenants: ReadonlySet<string>;
 }
 
 /** What a repository, or a registry, is asked with. @throws TowpathError */
 export type CredentialFor = (repository: string) => Credential | undefined;
 
 /** @throws TowpathError ChartRepositoryInvalid. */
-export function askingFor(wanted: WantedChart, credential: Credential | undefined): Asking {
-  return { wanted, repository: repositoryUrl(wanted.repository), credential, scope: scopeOf(credential) };
+export function askingFor(
+  wanted: WantedChart,
+  credential: Credential | undefined,
+  tenants: Iterable<string> = [],
+): Asking {
+  const all = new Set(tenants);
+  if (all.size === 0) all.add('');
+  const repository = repositoryUrl(wanted.repository);
+  return { wanted, repository, credential, scope: scopeOf(credential), tenants: all };
 }
 
 /** '' without a credential. */

@@ -1,12 +1,13 @@
 import { TowpathError } from '../../api/errors.ts';
 import { sha256 } from '../../manifest/digest.ts';
-import { BoundedMap } from '../bounded-map.ts';
 import { printable } from '../text.ts';
+import { AskedFiles } from './asked-files.ts';
 import type { FileCache } from './file-cache.ts';
-import type { HttpsFiles } from './https-files.ts';
+import type { FileResponse, HttpsFiles } from './https-files.ts';
 import { type IndexCut, IndexCutter } from './index-cut.ts';
 import type { ChartLimits } from './limits.ts';
-import { type Asking, keptAs, shownTo } from './published.ts';
+import { type Asking, keptAs, shownTo, type WantedChart } from './published.ts';
+import type { SharedFlights } from './shared-flights.ts';
 
 export interface RepositoryIndexesOptions {
   https: HttpsFiles;
@@ -14,17 +15,8 @@ export interface RepositoryIndexesOptions {
   limits: ChartLimits;
   /** Ends with all else, or where a file takes too long. */
   limited(): AbortSignal;
-  /** Whoever asks for the same while it is on its way waits for that. */
-  shared<T>(key: string, begin: () => Promise<T>): Promise<T>;
+  flights: SharedFlights;
 }
-
-interface Asked {
-  etag: string | undefined;
-  /** On the clock of performance.now(). */
-  askedAt: number;
-}
-
-const MOST_INDEXES = 1_000;
 
 /**
  * What Helm repositories have: index.yaml of each, kept on disk, and asked for anew with its tag. With each question
@@ -32,66 +24,72 @@ const MOST_INDEXES = 1_000;
  */
 export class RepositoryIndexes {
   readonly #options: RepositoryIndexesOptions;
-  readonly #asked = new BoundedMap<string, Asked>(MOST_INDEXES);
+  readonly #asked: AskedFiles;
+  /** Of one alone, which may have megabytes: who goes from range to range asks for the same again. */
+  #last: { key: string; cut: IndexCut } | undefined;
 
   constructor(options: RepositoryIndexesOptions) {
     this.#options = options;
+    this.#asked = new AskedFiles(options.files, options.flights);
   }
 
-  /** SHA-256 of the index: the same as long as nothing changes there. */
-  async digest(asking: Asking, since: number): Promise<string> {
-    return this.#options.files.digestOf(await this.#index(asking, since)) ?? '';
-  }
-
-  /** An index of some time ago may lack what it has by now. */
-  async cut(asking: Asking, since: number): Promise<IndexCut> {
-    const { wanted } = asking;
-    for (let tries = 0; tries < 2; tries++) {
-      const file = await this.#index(asking, since);
-      const { entryBytes } = this.#options.limits;
-      const cutter = new IndexCutter({ name: wanted.name, repository: wanted.repository, entryBytes });
-      if ((await this.#options.files.read(file, (chunk) => cutter.add(chunk))) !== undefined)
-        return cutter.end();
-    }
-    throw new TowpathError(
-      'Time',
-      'RepositoryDamaged',
-      `index.yaml of ${wanted.repository} cannot be read from the operator's own disk. It is fetched anew.`,
-    );
-  }
-
-  /** The file that the index is kept as. One that was on its way already may have been sent before `since`. */
-  async #index(asking: Asking, since: number): Promise<string> {
+  /** The file that the index is kept as. */
+  async bring(asking: Asking, since: number): Promise<string> {
     const file = keptAs(`index ${sha256(asking.repository.href)}`, asking);
-    const isOfThen = () => (this.#asked.get(file)?.askedAt ?? Number.NEGATIVE_INFINITY) >= since;
-    for (let tries = 0; tries < 2 && !(this.#options.files.has(file) && isOfThen()); tries++)
-      await this.#options.shared(file, () => this.#refresh(file, asking));
+    await this.#asked.bring(file, since, asking.tenants, (etag, tenants) =>
+      this.#refresh(file, etag, { ...asking, tenants }),
+    );
     return file;
   }
 
-  async #refresh(file: string, { repository, credential }: Asking): Promise<void> {
-    const known = this.#options.files.has(file) ? this.#asked.get(file) : undefined;
-    const askedAt = performance.now();
+  /** What the index has of a chart, which may be megabytes; undefined where it is not kept any more. */
+  async cut(
+    file: string,
+    { name, repository }: WantedChart,
+  ): Promise<(IndexCut & { digest: string }) | undefined> {
+    const { files, limits } = this.#options;
+    const digest = files.digestOf(file);
+    if (digest === undefined) return undefined;
+    const key = JSON.stringify([digest, name]);
+    if (this.#last?.key === key) return { ...this.#last.cut, digest };
+    this.#last = undefined;
+    const cutter = new IndexCutter({ name, repository, entryBytes: limits.entryBytes });
+    if ((await files.read(file, (chunk) => cutter.add(chunk))) === undefined) return undefined;
+    const cut = cutter.end();
+    this.#last = { key, cut };
+    return { ...cut, digest };
+  }
+
+  async #refresh(
+    file: string,
+    etag: string | undefined,
+    { repository, credential, tenants }: Asking,
+  ): Promise<string | undefined> {
     const { indexBytes: maxBytes } = this.#options.limits;
     const shown = printable(repository.href, 200);
     const url = new URL(repository);
     url.pathname = `${url.pathname.replace(/\/$/, '')}/index.yaml`;
     const what = `index.yaml of ${shown}`;
-    const { status, etag, body } = await this.#options.https.get({
-      url,
-      what,
-      etag: known?.etag,
-      ...shownTo(url, repository, credential),
-      maxBytes,
-      signal: this.#options.limited(),
-    });
-    if (status === 404 || status === 410)
-      throw new TowpathError(
-        'Person',
-        'ChartRepositoryNotFound',
-        `There is no Helm repository at ${shown}: its index.yaml is answered with ${status}. Correct the repository in Chart.yaml, and run \`helm dependency update\`.`,
-      );
-    if (status === 200) await this.#options.files.add(body, () => file);
-    this.#asked.set(file, { etag: status === 200 ? etag : known?.etag, askedAt });
+    let response: FileResponse | undefined;
+    const open = async (room: AbortSignal) => {
+      response = await this.#options.https.get({
+        url,
+        what,
+        etag,
+        ...shownTo(url, repository, credential),
+        maxBytes,
+        signal: AbortSignal.any([this.#options.limited(), room]),
+      });
+      const { status, body } = response;
+      if (status === 404 || status === 410)
+        throw new TowpathError(
+          'Person',
+          'ChartRepositoryNotFound',
+          `There is no Helm repository at ${shown}: its index.yaml is answered with ${status}. Correct the repository in Chart.yaml, and run \`helm dependency update\`.`,
+        );
+      return status === 200 ? body : undefined;
+    };
+    await this.#options.files.add({ tenants, what, open, nameOf: () => file });
+    return response?.status === 200 ? response.etag : etag;
   }
 }

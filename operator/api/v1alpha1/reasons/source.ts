@@ -95,8 +95,8 @@ export const SOURCE_REASONS = {
     'Ask who runs the repository which of the two is right: the chart may have been replaced.',
   ),
   ChartCacheFull: time(
-    'What comes of chart repositories at the moment is more than the operator keeps of them on its disk.',
-    'Nothing: it is tried again. If it stays, see which Applications fetch large charts from slow repositories.',
+    'More comes of chart repositories at the moment than there is room for on the disk of the operator, or than one namespace may have of it.',
+    'Nothing: it is tried again. If it stays, see which Applications fetch large charts, or indexes, from slow repositories.',
   ),
   ChartReplaced: person(
     'A version of a chart has other bytes than it had when it was fetched before: it was replaced under the same version. What runs stays.',
