@@ -195,7 +195,8 @@ export const OWN_NAMESPACE_RIGHTS: readonly Right[] = [
 
 /**
  * Kinds of which one watch serves all Applications: metadata, and of some the part of the status that decides
- * health. Without a rule for a kind it is watched namespace by namespace as the ServiceAccounts. Secrets never
+ * health. They are those of Kubernetes' own that people put into Git; what it makes itself (nodes, ResourceSlices) is
+ * not among them. Without a rule for a kind it is watched namespace by namespace as the ServiceAccounts. Secrets never
  * belong here.
  */
 export const READ_RIGHTS: readonly Right[] = [
@@ -214,6 +215,8 @@ export const READ_RIGHTS: readonly Right[] = [
     'services',
   ]),
   reads('admissionregistration.k8s.io', [
+    'mutatingadmissionpolicies',
+    'mutatingadmissionpolicybindings',
     'mutatingwebhookconfigurations',
     'validatingadmissionpolicies',
     'validatingadmissionpolicybindings',
@@ -228,11 +231,14 @@ export const READ_RIGHTS: readonly Right[] = [
   reads('batch', ['cronjobs', 'jobs']),
   reads('coordination.k8s.io', ['leases']),
   reads('discovery.k8s.io', ['endpointslices']),
+  reads('flowcontrol.apiserver.k8s.io', ['flowschemas', 'prioritylevelconfigurations']),
   reads('networking.k8s.io', ['ingressclasses', 'ingresses', 'networkpolicies']),
+  reads('node.k8s.io', ['runtimeclasses']),
   reads('policy', ['poddisruptionbudgets']),
   reads('rbac.authorization.k8s.io', ['clusterrolebindings', 'clusterroles', 'rolebindings', 'roles']),
+  reads('resource.k8s.io', ['deviceclasses', 'resourceclaims', 'resourceclaimtemplates']),
   reads('scheduling.k8s.io', ['priorityclasses']),
-  reads('storage.k8s.io', ['csidrivers', 'storageclasses']),
+  reads('storage.k8s.io', ['csidrivers', 'storageclasses', 'volumeattributesclasses']),
 ];
 
 function reads(apiGroup: string, resources: readonly string[]): Right {

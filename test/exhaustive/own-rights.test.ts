@@ -36,6 +36,7 @@ const FLAGS = [
   '--managed-cluster-roles=edit,view',
   '--archive-interval=500ms',
   '--promotion-history=1',
+  '--gone-promotions=1',
   '--archive-size=1',
 ];
 
@@ -75,6 +76,8 @@ const OF_EACH_KIND: readonly (readonly [apiVersion: string, kind: string, rest?:
   ['v1', 'ResourceQuota', { spec: { hard: { 'count/ingresses.networking.k8s.io': '9' } } }],
   ['v1', 'ServiceAccount'],
   ['v1', 'Service', { spec: { ports: [{ port: 80 }] } }],
+  ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicy', { spec: mutatingPolicySpec() }],
+  ['admissionregistration.k8s.io/v1', 'MutatingAdmissionPolicyBinding', { spec: { policyName: 'each' } }],
   ['admissionregistration.k8s.io/v1', 'MutatingWebhookConfiguration', { webhooks: [] }],
   ['admissionregistration.k8s.io/v1', 'ValidatingWebhookConfiguration', { webhooks: [] }],
   ['admissionregistration.k8s.io/v1', 'ValidatingAdmissionPolicy', { spec: policySpec() }],
@@ -98,6 +101,18 @@ const OF_EACH_KIND: readonly (readonly [apiVersion: string, kind: string, rest?:
   ['batch/v1', 'Job', { spec: { ...jobSpec(), suspend: true } }],
   ['coordination.k8s.io/v1', 'Lease', { spec: {} }],
   ['discovery.k8s.io/v1', 'EndpointSlice', { addressType: 'IPv4', endpoints: [] }],
+  [
+    'flowcontrol.apiserver.k8s.io/v1',
+    'FlowSchema',
+    { spec: { matchingPrecedence: 9_999, priorityLevelConfiguration: { name: 'each' } } },
+  ],
+  [
+    'flowcontrol.apiserver.k8s.io/v1',
+    'PriorityLevelConfiguration',
+    {
+      spec: { type: 'Limited', limited: { nominalConcurrencyShares: 0, limitResponse: { type: 'Reject' } } },
+    },
+  ],
   ['networking.k8s.io/v1', 'IngressClass', { spec: { controller: 'example.com/none' } }],
   [
     'networking.k8s.io/v1',
@@ -105,14 +120,23 @@ const OF_EACH_KIND: readonly (readonly [apiVersion: string, kind: string, rest?:
     { spec: { defaultBackend: { service: { name: 'each', port: { number: 80 } } } } },
   ],
   ['networking.k8s.io/v1', 'NetworkPolicy', { spec: { podSelector: {} } }],
+  ['node.k8s.io/v1', 'RuntimeClass', { handler: 'none' }],
   ['policy/v1', 'PodDisruptionBudget', { spec: { minAvailable: 0 } }],
   ['rbac.authorization.k8s.io/v1', 'ClusterRole', { rules: [] }],
   ['rbac.authorization.k8s.io/v1', 'ClusterRoleBinding', { roleRef: roleRef('ClusterRole') }],
   ['rbac.authorization.k8s.io/v1', 'Role', { rules: [] }],
   ['rbac.authorization.k8s.io/v1', 'RoleBinding', { roleRef: roleRef('Role') }],
+  ['resource.k8s.io/v1', 'DeviceClass', { spec: {} }],
+  ['resource.k8s.io/v1', 'ResourceClaim', { spec: deviceClaim() }],
+  ['resource.k8s.io/v1', 'ResourceClaimTemplate', { spec: { spec: deviceClaim() } }],
   ['scheduling.k8s.io/v1', 'PriorityClass', { value: 1 }],
   ['storage.k8s.io/v1', 'CSIDriver', { spec: {} }],
   ['storage.k8s.io/v1', 'StorageClass', { provisioner: 'example.com/none' }],
+  [
+    'storage.k8s.io/v1',
+    'VolumeAttributesClass',
+    { driverName: 'none.example.com', parameters: { tier: 'none' } },
+  ],
 ];
 
 function podSpec() {
@@ -149,6 +173,17 @@ function policySpec() {
     resources: ['nothings'],
   };
   return { matchConstraints: { resourceRules: [rule] }, validations: [{ expression: 'true' }] };
+}
+
+function mutatingPolicySpec() {
+  const { matchConstraints } = policySpec();
+  const expression = '[JSONPatch{op: "test", path: "/kind", value: "Nothing"}]';
+  const mutations = [{ patchType: 'JSONPatch', jsonPatch: { expression } }];
+  return { matchConstraints, reinvocationPolicy: 'Never', mutations };
+}
+
+function deviceClaim() {
+  return { devices: { requests: [{ name: 'each', exactly: { deviceClassName: 'each' } }] } };
 }
 
 function autoscalerSpec() {

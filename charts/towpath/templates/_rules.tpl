@@ -117,7 +117,7 @@
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
 - apiGroups: ["admissionregistration.k8s.io"]
-  resources: [mutatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations]
+  resources: [mutatingadmissionpolicies, mutatingadmissionpolicybindings, mutatingwebhookconfigurations, validatingadmissionpolicies, validatingadmissionpolicybindings, validatingwebhookconfigurations]
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
 - apiGroups: ["apiregistration.k8s.io"]
@@ -144,8 +144,16 @@
   resources: [endpointslices]
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
+- apiGroups: ["flowcontrol.apiserver.k8s.io"]
+  resources: [flowschemas, prioritylevelconfigurations]
+  verbs: [list, watch]
+# Health, and whether somebody changed what was applied.
 - apiGroups: ["networking.k8s.io"]
   resources: [ingressclasses, ingresses, networkpolicies]
+  verbs: [list, watch]
+# Health, and whether somebody changed what was applied.
+- apiGroups: ["node.k8s.io"]
+  resources: [runtimeclasses]
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
 - apiGroups: ["policy"]
@@ -156,12 +164,16 @@
   resources: [clusterrolebindings, clusterroles, rolebindings, roles]
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
+- apiGroups: ["resource.k8s.io"]
+  resources: [deviceclasses, resourceclaims, resourceclaimtemplates]
+  verbs: [list, watch]
+# Health, and whether somebody changed what was applied.
 - apiGroups: ["scheduling.k8s.io"]
   resources: [priorityclasses]
   verbs: [list, watch]
 # Health, and whether somebody changed what was applied.
 - apiGroups: ["storage.k8s.io"]
-  resources: [csidrivers, storageclasses]
+  resources: [csidrivers, storageclasses, volumeattributesclasses]
   verbs: [list, watch]
 {{- end -}}
 
