@@ -65,6 +65,30 @@ const ROWS: readonly [what: string, decisions: Decision[], counts: number | 'no'
     [given('anna', { at: minutesAgo(20) }), given('anna', { decision: 'Reject' }), given('ben')],
     'no',
   ],
+  [
+    'a no, by none of the groups, after a yes of the same person',
+    [
+      given('anna', { at: minutesAgo(20) }),
+      given('anna', { decision: 'Reject', groups: ['developers'] }),
+      given('ben'),
+    ],
+    1,
+  ],
+  [
+    'a no, by none of the groups, before a yes of the same person',
+    [given('anna', { decision: 'Reject', groups: [], at: minutesAgo(20) }), given('anna'), given('ben')],
+    2,
+  ],
+  [
+    'a yes, by none of the groups, after a no of the same person',
+    [
+      given('anna', { decision: 'Reject', at: minutesAgo(20) }),
+      given('anna', { groups: ['developers'] }),
+      given('ben'),
+      given('carl'),
+    ],
+    'no',
+  ],
   ['both in one second', [given('anna', { decision: 'Reject' }), given('anna'), given('ben')], 'no'],
 ];
 
@@ -177,7 +201,11 @@ test('S14: nothing enters without its quorum, whoever says what in whatever orde
       );
       const isRejected = last.some((one) => one.decision === 'Reject');
       const yes = last.filter(
-        (one) => one.decision === 'Approve' && (validFor === undefined || one.at > minutesAgo(60)),
+        (one) =>
+          one.decision === 'Approve' &&
+          (validFor === undefined || one.at > minutesAgo(60)) &&
+          // A later no of the same person, whoever is asked.
+          !decisions.some(({ by, at, decision: said }) => by === one.by && at > one.at && said === 'Reject'),
       );
       assert.equal(blocked.length === 0, !isRejected && yes.length >= required);
       for (const { message } of blocked) assert.notEqual(message, '');

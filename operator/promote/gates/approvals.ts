@@ -77,29 +77,44 @@ export function nextExpiry(of: ApprovalsOf, now: Date): Date | undefined {
   return earliest(...ends.map((end) => new Date(end)));
 }
 
-/** What counts: of each person whom the gate asks the newest decision, unless it is too old. */
+/**
+ * What counts: of each person whom the gate asks the newest decision, unless it is too old. A no takes the yes of the same person
+ * back also where it names none of the groups that are asked; it holds nothing back then.
+ */
 function countingOf(
   { gate, admission, decisions, requester }: ApprovalsOf,
   now: Date,
 ): { yes: readonly Decision[]; no: readonly Decision[] } {
   if (admission.is !== 'Enforced') return { yes: [], no: [] };
-  const newest = new Map<string, Decision>();
-  for (const one of decisions) {
-    if (!mayDecide(one, gate) || one.at <= admission.since) continue;
-    const before = newest.get(one.by);
-    if (before === undefined || isAfter(one, before)) newest.set(one.by, one);
-  }
+  const proven = decisions.filter(({ at }) => at > admission.since);
+  const newest = newestOf(proven.filter((one) => mayDecide(one, gate)));
+  const noes = newestOf(proven.filter(({ decision }) => decision === 'Reject'));
+  const isTakenBack = (one: Decision) => {
+    const no = noes.get(one.by);
+    return no !== undefined && isAfter(no, one);
+  };
   const counting = [...newest.values()].sort((a, b) => a.at.getTime() - b.at.getTime());
   return {
     yes: counting.filter(
       (one) =>
         one.decision === 'Approve' &&
+        !isTakenBack(one) &&
         now.getTime() < endOf(one, gate) &&
         // Two persons have looked at what enters: who asked for it is one of them.
         (one.by !== requester || gate.byRequester === true),
     ),
     no: counting.filter(({ decision }) => decision === 'Reject'),
   };
+}
+
+/** Of each person. */
+function newestOf(decisions: readonly Decision[]): ReadonlyMap<string, Decision> {
+  const newest = new Map<string, Decision>();
+  for (const one of decisions) {
+    const before = newest.get(one.by);
+    if (before === undefined || isAfter(one, before)) newest.set(one.by, one);
+  }
+  return newest;
 }
 
 /** What a program asks for is nobody's decision, since it may do what a commit told it: unless it is named. */
