@@ -254,6 +254,17 @@ function isNamed(run: Run, { candidate, historyID }: Command, one: Pick<Waiting,
   return historyID !== undefined && one.digest === digestOf(run, historyID);
 }
 
+/** Whether a person asks for other manifests than these, as far as that is known. @param ids of all candidates that come to them */
+export function isAboutAnother(
+  run: Run,
+  { candidate, historyID }: Command,
+  { digest, ids }: { readonly digest: string; readonly ids: readonly string[] },
+): boolean {
+  if (candidate !== undefined) return candidate !== digest && ids.length > 0 && !ids.includes(candidate);
+  const named = historyID === undefined ? undefined : digestOf(run, historyID);
+  return named !== undefined && named !== digest;
+}
+
 function digestOf({ application, target, context }: Run, historyID: number): string | undefined {
   const { deployment, ended } = context.record;
   if (deployment?.id === historyID) return deployment.candidate.digest;

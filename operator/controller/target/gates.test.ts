@@ -32,9 +32,12 @@ interface Given {
   readonly governance?: Governance;
   /** The candidate that a person names, and the gates that it skips. */
   readonly named?: string;
+  readonly historyID?: number;
   readonly skipGates?: Command['skipGates'];
   /** What a person decided of what it is about, where one has to say yes. */
   readonly decided?: Decision['decision'];
+  /** Default: somebody who asks for nothing. */
+  readonly decidedBy?: string;
   /** Whether it is proven who decided. */
   readonly admission?: Admission;
 }
@@ -44,11 +47,12 @@ const ENFORCED: Admission = { is: 'Enforced', since: new Date(0) };
 /** What is judged while a person asks for something, and it was not acted on. */
 function judgedIn(given: Given) {
   const { type, about, answered = [], record, wanted = NEW, unknown, doubts, decided } = given;
-  const { lacksPolicy, governance = FREE, named, skipGates = [] } = given;
+  const { lacksPolicy, governance = FREE, named, historyID = 1, skipGates = [] } = given;
+  const { decidedBy = 'rita' } = given;
   const who = { application: 'web', environment: 'prod', by: 'olga', skipGates, candidate: named };
-  const command = { uid: 'u-1', promotion: 'back', type, historyID: 1, ...who, ...(about && { about }) };
+  const command = { uid: 'u-1', promotion: 'back', type, historyID, ...who, ...(about && { about }) };
   const its = answered.map((uid) => ({ uid, phase: 'Failed', message: 'It is refused.' }));
-  const said = { uid: 'a-1', by: 'rita', groups: [], decision: decided, at: NOW };
+  const said = { uid: 'a-1', by: decidedBy, groups: [], decision: decided, at: NOW };
   const run = {
     parts: {
       approvals: {
@@ -117,6 +121,18 @@ test('A20, S14: what failed, or was taken back, is begun anew by nobody while th
   }
   for (const outcome of ['Succeeded', undefined] as const)
     assert.deepEqual(onceMore(outcome, { decided: 'Reject' }), each(''), 'what runs goes on');
+});
+
+test('A4: who asks for something takes away his own yes to that, by whichever name he asks, and to nothing else that waits', () => {
+  const third = { id: digest('4'), digest: digest('3') };
+  const yes = { decided: 'Approve', decidedBy: 'olga', wanted: third } as const;
+  for (const named of [third.digest, third.id])
+    assert.deepEqual(keptOutBy({ type: 'Promote', named, ...yes }), ['AwaitingApproval']);
+  assert.deepEqual(keptOutBy({ type: 'Promote', named: NEW.digest, ...yes }), []);
+  const older = { id: 3, candidate: OLD } as unknown as Deployment;
+  const ofHistory = { type: 'Promote', record: { deployment: older } } as const;
+  assert.deepEqual(keptOutBy({ ...ofHistory, ...yes, historyID: 3 }), [], 'what it deployed is known');
+  assert.deepEqual(keptOutBy({ ...ofHistory, ...yes, historyID: 2 }), ['AwaitingApproval'], 'it may be that');
 });
 
 test('D7, A26: while it cannot be seen whether somebody goes back, nothing newer enters; what runs, or is held, is told nothing of it', () => {

@@ -11,7 +11,7 @@ import { frozenBy } from '../../promote/gates/freeze.ts';
 import { goingBackGate, heldGate, mayBeHeldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { Target } from '../record/target.ts';
-import { askedIn, commandedIn } from './commanded.ts';
+import { askedIn, commandedIn, isAboutAnother } from './commanded.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { isSoakAsked, type Judged, promotionOf } from './promotion.ts';
 import type { Run } from './run.ts';
@@ -38,7 +38,7 @@ export function gatesOf(run: Run, found: Findings): Judged & Pick<TargetState, '
     blockedBy: withUsefulAdvice(promotion.blockedBy),
     gatesChangeAt: earliest(...changes),
     settles: settledBy(
-      approvalsOf(run, allGates(run.target), found.wanted?.candidate.digest),
+      approvalsOf(run, found, allGates(run.target), found.wanted?.candidate.digest),
       run.context.now(),
     ),
   };
@@ -51,7 +51,7 @@ function outerGates(
   digest: string | undefined,
 ): { readonly all: readonly BlockedBy[]; readonly change: Date | undefined } {
   const { environment, doubts = [] } = run.target;
-  const entry = entryOf(run, digest);
+  const entry = entryOf(run, found, digest);
   const blockedBy = decide(entry);
   const doubted = doubts.map((doubt) => doubtGate(environment, doubt));
   const all = [...doubted, ...heldBackGates(run, found, digest), ...blockedBy, ...policyFreeze(run)];
@@ -110,7 +110,7 @@ function policyFreeze({ target: { governance }, context }: Run): readonly Blocke
 }
 
 /** All that decides whether manifests may enter, by their digest. */
-function entryOf(run: Run, digest: string | undefined): Entry {
+function entryOf(run: Run, found: Findings, digest: string | undefined): Entry {
   const { parts, application, target, context } = run;
   const { environment, freezes } = target;
   const now = context.now();
@@ -125,7 +125,7 @@ function entryOf(run: Run, digest: string | undefined): Entry {
         : [{ whose, field: `${field}.windows`, opening: parts.openings.at(windows, now) }],
     ),
     dependencies: dependenciesIn(environment, application, parts),
-    approvals: [...approvalsOf(run, all, digest), ...nosOnceMore(run, all, digest)],
+    approvals: [...approvalsOf(run, found, all, digest), ...nosOnceMore(run, found, all, digest)],
   };
 }
 
@@ -133,11 +133,16 @@ function entryOf(run: Run, digest: string | undefined): Entry {
  * Of what failed, or was taken back, and is tried once more, nobody is asked for a yes; a no that was given since holds it
  * back, whoever asks: a person, a sync, or another spec. A no that cannot be seen may be there.
  */
-function nosOnceMore(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
+function nosOnceMore(
+  run: Run,
+  found: Findings,
+  all: readonly GatesOf[],
+  digest: string | undefined,
+): readonly ApprovalsOf[] {
   const { candidate, outcome } = run.context.record.deployment ?? {};
   if (digest === undefined || candidate?.digest !== digest) return [];
   if (outcome !== 'Failed' && outcome !== 'Cancelled') return [];
-  const provable = decidedOf(run, all, digest).filter(({ admission }) => admission.is !== 'Missing');
+  const provable = decidedOf(run, found, all, digest).filter(({ admission }) => admission.is !== 'Missing');
   return provable.map((one) => ({ ...one, gate: { ...one.gate, required: 0 } }));
 }
 
@@ -166,7 +171,7 @@ export function wantsApprovals(target: Pick<Target, 'environment' | 'gates' | 'g
 
 /** Who said yes to manifests that wait, as the gates count it now. */
 export function yesTo(run: Run, digest: string): readonly Decision[] {
-  const settled = settledBy(approvalsOf(run, allGates(run.target), digest), run.context.now());
+  const settled = settledBy(approvalsOf(run, {}, allGates(run.target), digest), run.context.now());
   return settled.filter(({ counts }) => counts);
 }
 
@@ -184,22 +189,29 @@ export async function knowApprovals({ parts, target, context }: Run): Promise<vo
 }
 
 /** None where the manifests entered already: what runs is not asked about again, and a retry is no entry. */
-function approvalsOf(run: Run, all: readonly GatesOf[], digest: string | undefined): readonly ApprovalsOf[] {
+function approvalsOf(
+  run: Run,
+  found: Findings,
+  all: readonly GatesOf[],
+  digest: string | undefined,
+): readonly ApprovalsOf[] {
   const { deployment } = run.context.record;
   const hasEntered = digest !== undefined && deployment?.candidate.digest === digest;
-  return hasEntered ? [] : decidedOf(run, all, digest);
+  return hasEntered ? [] : decidedOf(run, found, all, digest);
 }
 
 /** What was decided of manifests, for each gate that wants that. */
 function decidedOf(
-  { parts, application: { metadata }, target, context }: Run,
+  run: Run,
+  found: Findings,
   all: readonly GatesOf[],
   digest: string | undefined,
 ): readonly ApprovalsOf[] {
+  const { parts, application, target, context } = run;
+  const { metadata } = application;
   const { used = [] } = context.record;
   const usedUp = new Set(used.map(({ approval }) => approval));
-  const { waits } = commandedIn({ parts, target, context });
-  const requester = waits?.type === 'Promote' ? waits.by : undefined;
+  const requester = requesterOf(run, found, digest);
   return all.flatMap(({ whose, gates: { approvals: gate } }) => {
     if (gate === undefined) return [];
     const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
@@ -215,4 +227,14 @@ function decidedOf(
       },
     ];
   });
+}
+
+/** Who asks for these manifests: nobody where it is known that what a person asks for is something else that waits. */
+function requesterOf(run: Run, { wanted }: Findings, digest: string | undefined): string | undefined {
+  const { waits } = commandedIn(run);
+  if (waits?.type !== 'Promote') return undefined;
+  const kept = run.context.store.candidatesOf(run.target);
+  const all = wanted === undefined ? kept : [...kept, wanted.candidate];
+  const ids = all.filter((one) => one.digest === digest).map(({ id }) => id);
+  return digest !== undefined && isAboutAnother(run, waits, { digest, ids }) ? undefined : waits.by;
 }
