@@ -83,6 +83,7 @@ export type Admission =
 export interface ApprovalsOf {
   /** Whose gate it is, as a sentence begins: `Environment prod`. */
   readonly whose: string;
+  /** `required: 0`: nobody has to say yes, and a no holds it back all the same. */
   readonly gate: ApprovalsGate;
   /** Arguments of `kubectl towpath approve`. */
   readonly how: string;

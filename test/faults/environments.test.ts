@@ -51,9 +51,9 @@ test('B5: where it cannot be written down in which cluster an Environment is, it
   await stage.untilReadyAt('web', head);
 });
 
-const REFUSED = ['environments', 'promotionpolicies', 'promotions'];
+const REFUSED = ['environments', 'promotionpolicies', 'promotions', 'approvals'];
 
-test('S14: a freeze that is set when Environments, policies and Promotions may not be listed any more is not passed: what runs stays as it is at no cost, what is new waits, says why, and sees the freeze first', async (t) => {
+test('S14: a freeze that is set when Environments, policies, Promotions and Approvals may not be listed any more is not passed: what runs stays as it is at no cost, what is new waits, says why, and sees the freeze first', async (t) => {
   const { proxy, stage, cluster } = await newProxiedStage(t, { files: FILES });
   const { name } = await newEnvironment(t, stage, 'prod');
   await stage.deployed('web', { environments: [{ name }] });
@@ -88,11 +88,15 @@ test('S14: a freeze that is set when Environments, policies and Promotions may n
       (one) => environmentOf(one.status, name)?.blockedBy?.[0]?.reason === reason,
       `the Application to be kept from it by ${reason}`,
     );
-  for (const [at, reason] of ['EnvironmentsUnknown', 'PoliciesUnknown', 'PromotionsUnknown'].entries()) {
+  const reasons = ['EnvironmentsUnknown', 'PoliciesUnknown', 'PromotionsUnknown', 'ApprovalsUnknown'];
+  for (const [at, reason] of reasons.entries()) {
     const told = await until(reason);
     const entry = environmentOf(told.status, name);
     assert.equal(entry?.revision, before);
-    assert.match(entry?.message ?? '', /cannot be listed any more|not known whether a person/);
+    assert.match(
+      entry?.message ?? '',
+      /cannot be listed any more|not known whether a person|cannot be seen whether a person/,
+    );
     refusals[at]?.rule.remove();
   }
   const frozen = await until('Frozen');

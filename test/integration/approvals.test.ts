@@ -75,8 +75,10 @@ const BEN: Person = { user: 'ben', groups: ['sre', 'developers'] };
 const CARL: Person = { user: 'carl', groups: ['sre'] };
 const EVE: Person = { user: 'eve', groups: ['developers'] };
 
-/** A stage whose environment prod wants two approvals of the group sre. */
-async function guarded(t: TestContext) {
+const TWO_OF_SRE = { gates: { approvals: { required: 2, groups: ['sre'] } } };
+
+/** A stage whose environment prod wants two approvals of the group sre, or what else is said of it. */
+async function guarded(t: TestContext, spec: object = TWO_OF_SRE) {
   const policy = `approvals-${randomBytes(5).toString('hex')}`;
   const stage = await newStage(t, {
     files: configMap('one'),
@@ -84,8 +86,7 @@ async function guarded(t: TestContext) {
   });
   const { cluster, namespace } = stage;
   const staging = await newEnvironment(t, stage, 'staging');
-  const gates = { approvals: { required: 2, groups: ['sre'] } };
-  const prod = await newEnvironment(t, stage, 'prod', { gates });
+  const prod = await newEnvironment(t, stage, 'prod', spec);
   await letDecide(stage, namespace, ['sre', 'developers']);
   await stage.application('web', { environments: [{ name: staging.name }, { name: prod.name }] });
   const inProd = async (holds: (entry: EnvironmentStatus) => unknown, describe: string) => {
@@ -269,4 +270,41 @@ test('S14, A1, A4: what enters was approved by so many persons, each in the own 
   await eventually(async () => (await cluster.request('GET', `/api/v1/namespaces/${going}`)).status === 404, {
     describe: 'the namespace with an Approval to be gone',
   });
+});
+
+test('S14: where nobody is asked for a yes, a no holds these manifests back all the same, after a restart too, until who gave it takes it back; what is newer enters', async (t) => {
+  const frozen = { freezes: [{ from: '2026-01-01T00:00:00Z' }] };
+  const { stage, policy, prod, waiting, inProd, runs, decide, remove } = await guarded(t, frozen);
+  const { cluster, namespace, repository } = stage;
+  await installPolicies(t, cluster, 'Validating', { name: policy, namespaces: [namespace] });
+  const freeze = async (freezes: readonly object[]) => {
+    const path = `/apis/towpath.dev/v1alpha1/environments/${prod.name}`;
+    const merge = { body: { spec: { freezes } }, contentType: 'application/merge-patch+json' };
+    assert.equal((await cluster.request('PATCH', path, merge)).status, 200);
+  };
+  const first = await waiting(/frozen/);
+  const no = nameIn(await decide(CARL, first, { decision: 'Reject' }));
+  const rejected = () =>
+    inProd(
+      ({ blockedBy, sync }) => sync === 'Waiting' && blockedBy?.[0]?.reason === 'Rejected',
+      'the rejection to be told',
+    );
+  await rejected();
+  await freeze([]);
+  await stage.restart('SIGKILL');
+  const request = await stage.requestSync('web');
+  await stage.until('web', ({ status }) => status?.handledSyncRequest === request, 'a look');
+  const held = await rejected();
+  assert.match(held.blockedBy?.[0]?.message ?? '', /rejected by carl\. A newer commit may enter/);
+  assert.equal(held.revision, undefined);
+  assert.equal((await remove(CARL, no)).status, 200);
+  await runs(await repository.revParse('main'));
+
+  await freeze(frozen.freezes);
+  await repository.commit(configMap('two'));
+  const second = await waiting(/frozen/, first);
+  nameIn(await decide(BEN, second, { decision: 'Reject' }));
+  await rejected();
+  await freeze([]);
+  await runs(await repository.commit(configMap('three')));
 });

@@ -42,7 +42,7 @@ interface Known {
   readonly isUsed: boolean;
 }
 
-/** The Approvals of people. They are watched from when an Environment first asks for them. */
+/** The Approvals of people. They are watched from the first look at what is in an Environment. */
 export class Approvals implements ApprovalsView {
   readonly #options: ApprovalsOptions;
   readonly #watch: ListWatch<Known | undefined>;
@@ -54,6 +54,8 @@ export class Approvals implements ApprovalsView {
   readonly #byUid = new Map<string, string>();
   readonly #marking = new Set<string>();
   readonly #stopping = new AbortController();
+  /** Targets that were told that it cannot be seen what is decided of them. */
+  readonly #toldUnseen = new Set<string>();
   readonly #answered = Promise.withResolvers<void>();
   #hasAnswered = false;
   #isStarted = false;
@@ -67,6 +69,8 @@ export class Approvals implements ApprovalsView {
       onChange: () => {
         this.#noteAnswer();
         options.onAdmission();
+        // A no counts also where nobody wants a yes.
+        for (const target of this.#byTarget.keys()) options.onChange(target);
       },
     });
     this.#watch = new ListWatch<Known | undefined>({
@@ -78,8 +82,12 @@ export class Approvals implements ApprovalsView {
       onListed: () => {
         this.#noteAnswer('Approvals');
         options.onAdmission();
+        this.#seen();
       },
-      onStale: () => options.onAdmission(),
+      onStale: () => {
+        options.onAdmission();
+        this.#seen();
+      },
       onState: tellingFaults({
         onFailing: () => this.#noteAnswer('Approvals'),
         warn: (error) =>
@@ -113,6 +121,26 @@ export class Approvals implements ApprovalsView {
     if (stale !== undefined) return { is: 'Unknown', why: stale.message };
     if (this.#watch.synced) return this.#admission.state;
     return { is: 'Unknown', why: this.#watch.lastError?.message ?? 'they are not listed yet' };
+  }
+
+  unseen(target: string): string | undefined {
+    const why = this.#whyUnseen();
+    if (why !== undefined) this.#toldUnseen.add(target);
+    return why;
+  }
+
+  #whyUnseen(): string | undefined {
+    const { synced, stale, lastError } = this.#watch;
+    const error = stale ?? (synced ? undefined : lastError);
+    // Where there is no such kind, nobody decides anything.
+    if (isNotFound(error)) return undefined;
+    return error?.message ?? (synced ? undefined : 'they are not listed yet');
+  }
+
+  #seen(): void {
+    if (this.#watch.stale !== undefined) return;
+    for (const target of this.#toldUnseen) this.#options.onChange(target);
+    this.#toldUnseen.clear();
   }
 
   /** Who gave the one with that uid, and when; undefined where it is not known, or not any more. */

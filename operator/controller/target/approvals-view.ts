@@ -8,6 +8,8 @@ export interface ApprovalsView {
   /** Those about a target's manifests that no deployment has used. */
   unused(target: string, digest: string): readonly Decision[];
   readonly admission: Admission;
+  /** Why there may be some that nobody can see; undefined: they can be. Its end wakes the target. */
+  unseen(target: string): string | undefined;
   /** Who gave the one with that uid, and when; undefined where it is not known, or not any more. */
   giverOf(approval: string): { readonly name: string; readonly by: string; readonly at: Date } | undefined;
   /** Says in their status what they were used for; what fails is tried again. */

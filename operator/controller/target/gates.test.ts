@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { Gates } from '../../api/v1alpha1/gates.ts';
 import { SKIPPABLE_GATES } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
 import type { Admission, BlockedBy, Decision } from '../../promote/gate.ts';
@@ -38,6 +39,10 @@ interface Given {
   readonly decided?: Decision['decision'];
   /** Default: somebody who asks for nothing. */
   readonly decidedBy?: string;
+  /** Where nobody wants that, or something else of it. */
+  readonly gates?: Gates;
+  /** Why Approvals cannot be listed. */
+  readonly unseen?: string;
   /** Whether it is proven who decided. */
   readonly admission?: Admission;
 }
@@ -58,6 +63,7 @@ function judgedIn(given: Given) {
       approvals: {
         admission: given.admission ?? ENFORCED,
         unused: () => (decided === undefined ? [] : [said]),
+        unseen: () => given.unseen,
       },
       commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
       openings: {},
@@ -69,7 +75,8 @@ function judgedIn(given: Given) {
       governance,
       ...(lacksPolicy && { lacksPolicy }),
       settings: { mode: 'Automatic' },
-      gates: decided === undefined ? {} : { approvals: { required: 1 } },
+      gates: given.gates ?? (decided === undefined ? {} : { approvals: { required: 1 } }),
+      bounds: {},
       freezes: [],
       doubts,
     },
@@ -121,6 +128,44 @@ test('A20, S14: what failed, or was taken back, is begun anew by nobody while th
   }
   for (const outcome of ['Succeeded', undefined] as const)
     assert.deepEqual(onceMore(outcome, { decided: 'Reject' }), each(''), 'what runs goes on');
+});
+
+test('S14: where nobody is asked for a yes, a no that is proven holds back what is new until a person promotes it past that', () => {
+  const no = { type: 'Resume', decided: 'Reject', gates: {} } as const;
+  assert.deepEqual(keptOutBy(no), ['Rejected']);
+  assert.match(
+    gatesIn(no)[0]?.message ?? '',
+    /^Environment prod holds back .*: rejected by rita\. .*kubectl towpath approve web prod -n shop$/,
+  );
+  assert.deepEqual(keptOutBy({ ...no, decided: 'Approve' }), []);
+  assert.deepEqual(keptOutBy({ ...no, wanted: OLD }), [], 'what runs goes on');
+  assert.deepEqual(keptOutBy({ ...no, decidedBy: 'system:serviceaccount:shop:ci' }), []);
+  const missing = { is: 'Missing', what: 'ValidatingAdmissionPolicy x' } as const;
+  assert.deepEqual(keptOutBy({ ...no, admission: missing }), [], 'nobody proves who that was');
+  const groups = { approvals: { required: 1, groups: ['sre'] } };
+  assert.deepEqual(keptOutBy({ ...no, gates: groups }), ['AwaitingApproval'], 'those alone are asked');
+
+  const past = { ...no, type: 'Promote', named: NEW.digest, record: { governed: true } } as const;
+  const reasons = (given: Given) => judgedIn(given).promoted?.blockedBy.map(({ reason }) => reason);
+  assert.deepEqual(reasons(past), ['Rejected']);
+  assert.deepEqual(reasons({ ...past, skipGates: ['approvals'] }), []);
+  const { settles } = judgedIn({ ...past, skipGates: ['approvals'] });
+  assert.deepEqual(
+    settles.map(({ uid, counts }) => [uid, counts]),
+    [['a-1', false]],
+    'it is used up by that',
+  );
+});
+
+test('S14: a no that cannot be seen may be there, also where nobody is asked for a yes', () => {
+  const unknown = { is: 'Unknown', why: 'forbidden' } as const;
+  const it = { type: 'Resume', gates: {} } as const;
+  const [gate, ...others] = gatesIn({ ...it, unseen: 'forbidden' });
+  assert.equal(others.length, 0);
+  assert.deepEqual([gate?.reason, gate?.remedy], ['ApprovalsUnknown', 'Time']);
+  assert.match(gate?.message ?? '', /^It cannot be seen whether a person rejected .*: forbidden$/);
+  assert.deepEqual(keptOutBy({ ...it, decided: 'Reject', admission: unknown }), ['ApprovalsUnknown']);
+  assert.deepEqual(keptOutBy({ ...it, admission: unknown }), [], 'who made none need not be known');
 });
 
 test('A4: who asks for something takes away his own yes to that, by whichever name he asks, and to nothing else that waits', () => {

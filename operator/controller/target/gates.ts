@@ -10,7 +10,7 @@ import { settledBy } from '../../promote/gates/approvals.ts';
 import { frozenBy } from '../../promote/gates/freeze.ts';
 import { goingBackGate, heldGate, mayBeHeldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
-import type { Target } from '../record/target.ts';
+import type { SpecifiedTarget, Target } from '../record/target.ts';
 import { askedIn, commandedIn, isAboutAnother } from './commanded.ts';
 import { dependenciesIn } from './dependencies.ts';
 import { isSoakAsked, type Judged, promotionOf } from './promotion.ts';
@@ -181,11 +181,15 @@ export function yesTo(run: Run, digest: string): readonly Decision[] {
  */
 export async function knowApprovals({ parts, target, context }: Run): Promise<void> {
   const others = isSoakAsked(target) ? parts.specifiedTargets(target.application) : [];
-  const isAsked = others.some((one) => 'gates' in one && wantsApprovals(one));
-  if (!wantsApprovals(target) && !isAsked) return;
+  if (![target, ...others].some(isDecidedOf)) return;
   await parts.approvals.known(context.signal);
   // What could not be written before the process ended.
   parts.approvals.markUsed(context.record.used ?? []);
+}
+
+/** Whether a yes or a no of persons says anything there. */
+function isDecidedOf(target: SpecifiedTarget): boolean {
+  return isRejectable(target) || ('gates' in target && wantsApprovals(target));
 }
 
 /** None where the manifests entered already: what runs is not asked about again, and a retry is no entry. */
@@ -208,25 +212,38 @@ function decidedOf(
   digest: string | undefined,
 ): readonly ApprovalsOf[] {
   const { parts, application, target, context } = run;
-  const { metadata } = application;
+  const { name, namespace } = application.metadata;
   const { used = [] } = context.record;
   const usedUp = new Set(used.map(({ approval }) => approval));
-  const requester = requesterOf(run, found, digest);
-  return all.flatMap(({ whose, gates: { approvals: gate } }) => {
-    if (gate === undefined) return [];
-    const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
-    return [
-      {
-        whose,
-        gate,
-        how: `${metadata.name} ${target.environment} -n ${metadata.namespace}`,
-        digest,
-        decisions: decisions.filter(({ uid }) => !usedUp.has(uid)),
-        admission: parts.approvals.admission,
-        requester,
-      },
-    ];
-  });
+  const decisions = digest === undefined ? [] : parts.approvals.unused(target.name, digest);
+  const decided = {
+    how: `${name} ${target.environment} -n ${namespace}`,
+    digest,
+    decisions: decisions.filter(({ uid }) => !usedUp.has(uid)),
+    admission: parts.approvals.admission,
+    requester: requesterOf(run, found, digest),
+  };
+  const asked = all.flatMap(({ whose, gates: { approvals: gate } }) =>
+    gate === undefined ? [] : [{ ...decided, whose, gate }],
+  );
+  return asked.length > 0 ? asked : unaskedOf(run, decided);
+}
+
+/** Where nobody is to say yes, the no of whoever may make Approvals there holds the manifests back all the same. */
+function unaskedOf({ parts: { approvals }, target }: Run, decided: Decided): readonly ApprovalsOf[] {
+  if (!isRejectable(target) || decided.digest === undefined) return [];
+  const of = { ...decided, whose: `Environment ${target.environment}`, gate: { required: 0 } };
+  const unseen = approvals.unseen(target.name);
+  if (unseen !== undefined) return [{ ...of, admission: { is: 'Unknown', why: unseen } }];
+  const isRejected = decided.decisions.some(({ decision }) => decision === 'Reject');
+  return isRejected && decided.admission.is !== 'Missing' ? [of] : [];
+}
+
+type Decided = Omit<ApprovalsOf, 'whose' | 'gate'>;
+
+/** Without an Environment there is nobody who lets anything in, and so keeps it out. */
+function isRejectable(target: SpecifiedTarget): boolean {
+  return 'bounds' in target && target.bounds !== undefined;
 }
 
 /** Who asks for these manifests: nobody where it is known that what a person asks for is something else that waits. */

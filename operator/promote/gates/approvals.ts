@@ -39,12 +39,15 @@ function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {
   if (admission.is === 'Unknown')
     return {
       reason: 'ApprovalsUnknown',
-      message: `${whose} wants approvals, and they cannot be seen; it is tried again: ${admission.why}`,
+      message:
+        gate.required === 0
+          ? `It cannot be seen whether a person rejected ${whichOf(digest)}; it is tried again: ${admission.why}`
+          : `${whose} wants approvals, and they cannot be seen; it is tried again: ${admission.why}`,
       remedy: 'Time',
       standing: 'Blocked',
     };
   const { yes, no } = countingOf(of, now);
-  const which = digest === undefined ? 'what is new' : `manifests ${shownDigest(digest)}`;
+  const which = whichOf(digest);
   if (no.length > 0)
     return {
       reason: 'Rejected',
@@ -67,6 +70,10 @@ function blockedBy(of: ApprovalsOf, now: Date): BlockedBy | undefined {
     remedy: 'Resource',
     standing: 'Waiting',
   };
+}
+
+function whichOf(digest: string | undefined): string {
+  return digest === undefined ? 'what is new' : `manifests ${shownDigest(digest)}`;
 }
 
 /** When the first yes that counts now counts no more; undefined: that does not come by itself. */

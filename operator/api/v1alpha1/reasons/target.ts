@@ -227,7 +227,7 @@ export const TARGET_REASONS = {
     'Look at what changes, and approve or reject it: kubectl towpath approve.',
   ),
   Rejected: none(
-    'The manifests that wait are held back there, and what runs goes on: a person whom the Environment asks rejected them, or they failed there before, after they had entered.',
+    'The manifests that wait are held back there, and what runs goes on: a person rejected them, one who is asked where somebody is, or they failed there before, after they had entered.',
     'Correct it in Git; a newer commit may enter. A person who rejected it may approve it.',
   ),
   Cancelled: none(
@@ -247,7 +247,7 @@ export const TARGET_REASONS = {
     'Have who runs Towpath install the ValidatingAdmissionPolicy of the chart, and its binding; approvals from before do not count.',
   ),
   ApprovalsUnknown: time(
-    'The Environment wants approvals, and they, or what proves them, cannot be seen.',
+    'Approvals, or what proves them, cannot be seen: they are wanted there, or a person may have rejected what is new. What runs goes on.',
     'Nothing: it is tried again. Where the kind does not exist, apply its CustomResourceDefinition.',
   ),
   PromotionsUnknown: time(
