@@ -62,3 +62,25 @@ test('what nothing is verified of ends when it is deployed, and nothing before i
     finishedAt: minute(120),
   });
 });
+
+test('A5: nothing was begun before it was asked for, also where the API server’s clock was put back in between, nor does that change later', () => {
+  const early = { ...deployed, startedAt: minute(-60) };
+  const order = { requestedAt: minute(-60), startedAt: minute(-60) };
+  assert.deepEqual(
+    said({ phase: 'Pending' }, { phase: 'Deploying', deployment: { startedAt: minute(-60) } }),
+    {
+      ...order,
+      deployedAt: undefined,
+      finishedAt: undefined,
+    },
+  );
+  for (const told of [
+    [{ phase: 'Succeeded', deployment: early }],
+    [{ phase: 'Pending' }, { phase: 'Deploying', deployment: { startedAt: minute(-60) } }],
+  ] as const)
+    assert.deepEqual(said(...told, { phase: 'Succeeded', deployment: early }), {
+      ...order,
+      deployedAt: minute(2),
+      finishedAt: minute(2),
+    });
+});

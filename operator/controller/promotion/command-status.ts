@@ -22,7 +22,7 @@ export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now:
     ...rest,
     conditions: setConditions(before.conditions ?? [], judgementsOf(phase, text), 1, now.toISOString()),
     phase,
-    requestedAt: before.requestedAt ?? answer.command.requestedAt.toISOString(),
+    requestedAt: requestedAt(before, answer),
     ...(text === '' ? {} : { message: cut(text, STATUS_LIMITS.message) }),
     ...(waits.length === 0 ? {} : { blockedBy: waits }),
     ...(candidate === undefined ? {} : deployed(candidate)),
@@ -37,6 +37,13 @@ export function statusAfter(before: PromotionStatus, answer: CommandAnswer, now:
     ...(previous === undefined ? {} : { previous: { revision: previous.revision, digest: previous.digest } }),
     ...timesOf(before, answer, now.toISOString()),
   };
+}
+
+/** Nothing is begun before it is asked for, also where the clock was put back meanwhile. */
+function requestedAt(before: PromotionStatus, { command, deployment }: CommandAnswer): string {
+  const at = before.requestedAt ?? command.requestedAt.toISOString();
+  const begunAt = deployment?.startedAt;
+  return begunAt !== undefined && Date.parse(begunAt) < Date.parse(at) ? begunAt : at;
 }
 
 /** Those of the deployment that was begun for it; without one it ends when that is said. */
