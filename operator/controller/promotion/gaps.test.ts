@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Application } from '../../api/v1alpha1/application.ts';
 import { type Promotion, type PromotionPhase, parsePromotion } from '../../api/v1alpha1/promotion.ts';
+import { promotionNames } from '../record/promotion-names.ts';
 import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { foundOf, gapsOf, lostOf } from './gaps.ts';
-import { promotionNames, promotionOf, statusOf } from './promotion-of.ts';
+import { promotionOf, statusOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 
 const NOW = '2026-11-29T22:00:00.000Z';

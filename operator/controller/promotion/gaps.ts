@@ -1,7 +1,8 @@
 import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
+import { secondOf } from '../record/promotion-names.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
-import { isOf, isWhatCameOf, type Recorded, secondOf } from './promotion-of.ts';
+import { isOf, isWhatCameOf, type Recorded } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
 

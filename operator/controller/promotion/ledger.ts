@@ -19,18 +19,11 @@ import {
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
+import { partsOf, promotionNames } from '../record/promotion-names.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView, Noted } from '../target/ledger-view.ts';
-import {
-  isOf,
-  partsOf,
-  promotionInWords,
-  promotionNames,
-  promotionOf,
-  type Recorded,
-  statusOf,
-} from './promotion-of.ts';
+import { isOf, promotionInWords, promotionOf, type Recorded, statusOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { RecordedDeployments } from './recorded-deployments.ts';
 import { type Unrecorded, UnrecordedDeployments } from './unrecorded.ts';

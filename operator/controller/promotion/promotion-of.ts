@@ -14,23 +14,18 @@ import {
   SKIPPABLE_GATES,
 } from '../../api/v1alpha1/promotion.ts';
 import { secondTime } from '../../kube/times.ts';
-import { addressOf } from '../../manifest/digest.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { PublishedChart } from '../record/chart-pins.ts';
+import { partsOf, promotionNames, type Recordable, secondOf } from '../record/promotion-names.ts';
 import type { Deployed, PromotedBy } from '../record/record.ts';
 
 /** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
-export interface Recorded {
-  /** `<namespace>/<application>/<environment>` */
-  readonly target: string;
-  readonly applicationUID: string;
-  readonly id: number;
+export interface Recorded extends Recordable {
   readonly candidate: Pick<Deployed, 'id' | 'digest' | 'revision' | 'ref' | 'chart' | 'appVersion'> & {
     readonly published?: Pick<PublishedChart, 'digest'>;
   };
   readonly trigger: Trigger;
-  readonly startedAt: string;
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
   /** By which it entered. */
   readonly approvals?: readonly { readonly name: string; readonly by: string; readonly at: Date }[];
@@ -45,27 +40,6 @@ export interface Recorded {
   readonly inPlaceOf?: PromotedBy;
   /** What it waits for while it is verified. */
   readonly blockedBy?: readonly Pick<BlockedBy, 'reason' | 'message' | 'clearsAt'>[];
-}
-
-/** Namespace, Application and environment of a target's name. */
-export function partsOf(target: string): { namespace: string; application: string; environment: string } {
-  const [namespace = '', application = '', environment = ''] = target.split('/');
-  return { namespace, application, environment };
-}
-
-/**
- * What the Promotion of a deployment is called. Where that name is another one's (`a-b` in `c`, and `a` in `b-c`; an
- * earlier Application of the name), it is told apart by an address of all that it is.
- */
-export function promotionNames({
-  target,
-  applicationUID,
-  id,
-  startedAt,
-}: Recorded): readonly [string, string] {
-  const { application, environment } = partsOf(target);
-  const plain = `${application}-${environment}-${id}`;
-  return [plain, `${plain}-${addressOf(JSON.stringify([target, applicationUID, id, secondOf(startedAt)]))}`];
 }
 
 /** What is created; its status is written after it. */
@@ -105,11 +79,6 @@ export function promotionInWords(
   const own = `${applicationUID}/${partsOf(target).environment}/${id}/${startedAt}`;
   const metadata = { ...object.metadata, uid: uid ?? own };
   return parsePromotion({ ...object, metadata, status: statusOf(recorded, now) });
-}
-
-/** Histories have no milliseconds. */
-export function secondOf(time: string): number {
-  return Math.floor(Date.parse(time) / 1_000);
 }
 
 /**

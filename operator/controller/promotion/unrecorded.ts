@@ -1,4 +1,4 @@
-import { partsOf } from './promotion-of.ts';
+import { partsOf } from '../record/promotion-names.ts';
 
 /** A deployment of which no Promotion could be made yet. */
 export interface Unrecorded {

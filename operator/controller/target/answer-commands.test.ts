@@ -29,6 +29,7 @@ async function looked(newer: Command, answered: readonly object[] = []) {
         given: () => [ROLLBACK, newer].filter((one) => !isOver(one)),
         answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
       },
+      lookup: () => undefined,
     },
     target: {
       name: 'shop/web/prod',

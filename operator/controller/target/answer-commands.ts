@@ -38,7 +38,7 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
 
 /** The same where the target has no place: nothing is begun there, and what waits can be taken back. */
 export function answerRefused(
-  parts: Pick<Parts, 'commands' | 'store'>,
+  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
   target: TargetIdentity,
   { reason, message, remedy }: TowpathError,
 ): void {
@@ -53,7 +53,10 @@ export function answerRefused(
 }
 
 /** The same where it is being removed: nothing goes on there either, and is taken back at once. */
-export function answerEnding(parts: Pick<Parts, 'commands' | 'store'>, target: TargetIdentity): void {
+export function answerEnding(
+  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
+  target: TargetIdentity,
+): void {
   const { commands } = parts;
   const { application, environment, name } = target;
   const { takesBack, begun } = commandedAt(parts, target);
@@ -67,7 +70,10 @@ export function answerEnding(parts: Pick<Parts, 'commands' | 'store'>, target: T
   answerRefused(parts, target, new TowpathError('Resource', 'Deleting', why));
 }
 
-function commandedAt(parts: Pick<Parts, 'commands' | 'store'>, target: TargetIdentity): CommandedThere {
+function commandedAt(
+  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
+  target: TargetIdentity,
+): CommandedThere {
   return commandedIn({ parts, target, context: { record: parts.store.get(target) ?? { ended: [] } } });
 }
 

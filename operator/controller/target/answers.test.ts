@@ -135,6 +135,7 @@ async function cell(phase: PromotionPhase, type: Command['type']) {
         given: () => given.filter(({ uid }) => !isFinished(answers.get(uid)?.phase)),
         answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
       },
+      lookup: () => undefined,
       specifiedTargets: () => [],
     },
     target: {

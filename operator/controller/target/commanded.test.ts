@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { Command } from '../../promote/command.ts';
 import { FREE } from '../../promote/governance.ts';
+import { promotionNames } from '../record/promotion-names.ts';
 import type { Candidate, Deployment, TargetRecord } from '../record/record.ts';
 import { askedIn, commandedIn, promotedIn } from './commanded.ts';
 import type { Run } from './run.ts';
@@ -35,7 +36,7 @@ function look(
 ): Run {
   const record = { ended, deployment: { id: 3, candidate: RUNS, ...deployment } } as unknown as TargetRecord;
   return {
-    parts: { commands: { given: () => given } },
+    parts: { commands: { given: () => given }, lookup: () => ({ metadata: { uid: 'app' } }) },
     target: { name: 'shop/web/prod', environment: 'prod', governance, settings: { mode: 'Automatic' } },
     application: { metadata: { name: 'web' } },
     context: { record, store: { candidatesOf: () => [] } },
@@ -68,6 +69,28 @@ test('A20: what failed is tried once more, whoever had it enter, and asks no gat
   assert.equal(byPolicy?.candidate?.digest, RUNS.digest);
   const promoted = { promotion: 'hers', uid: 'u-0', by: 'olga' };
   assert.equal(retried({ outcome: 'Failed', promoted }, 'hers')?.candidate?.id, RUNS.id);
+});
+
+test('A20, A3: another Promotion whose name begins like the operator’s own is not taken for that: neither is its deployment tried once more nor taken back', () => {
+  const startedAt = '2026-11-30T10:00:00.000Z';
+  const [plain, addressed] = promotionNames({
+    target: 'shop/web/prod',
+    applicationUID: 'app',
+    id: 3,
+    startedAt,
+  });
+  const isTakenBack = (about: string) =>
+    askedIn(look([command({ type: 'Cancel', about })], { startedAt })) !== undefined;
+  const isRetried = (about: string) =>
+    retried({ startedAt, outcome: 'Failed' }, about)?.refusal === undefined;
+  for (const [about, isIt] of [
+    [plain, true],
+    [addressed, true],
+    ['web-prod-3-hotfix', false],
+    ['web-prod-3-', false],
+    ['web-prod-31', false],
+  ] as const)
+    assert.deepEqual([isTakenBack(about), isRetried(about)], [isIt, isIt], about);
 });
 
 test('A20, D12: going back that failed is tried once more as going back, and enters nothing', () => {

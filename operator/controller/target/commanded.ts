@@ -12,6 +12,7 @@ import {
 import type { BlockedBy } from '../../promote/gate.ts';
 import { demandsBefore } from '../../promote/gates/nothing-before.ts';
 import { leftAfterSkipping, leftForRetry } from '../../promote/skipping.ts';
+import { partsOf, promotionNames } from '../record/promotion-names.ts';
 import {
   type Candidate,
   candidateKey,
@@ -32,7 +33,7 @@ interface BegunFor {
 
 /** What of a look tells what persons ask for. */
 interface Place {
-  readonly parts: Pick<Parts, 'commands'>;
+  readonly parts: Pick<Parts, 'commands' | 'lookup'>;
   readonly target: Pick<TargetIdentity, 'name'>;
   readonly context: { readonly record: Pick<TargetRecord, 'deployment' | 'ended' | 'answered'> };
 }
@@ -65,7 +66,11 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     return one.deployment !== undefined && goesOn(one.deployment, deployment) ? 'UnderWay' : 'Over';
   };
   const ownIs = (cancel: Command): OwnIs => {
-    if (deployment === undefined || !goesOn(deployment, deployment) || !isAbout(cancel, deployment))
+    if (
+      deployment === undefined ||
+      !goesOn(deployment, deployment) ||
+      !isAbout({ parts, target }, cancel, deployment)
+    )
       return 'Over';
     return isAnothersWayBack(cancel, deployment) ? 'GoesBack' : 'UnderWay';
   };
@@ -110,10 +115,10 @@ export function askedIn(run: Place): Command | undefined {
 }
 
 /** Going back failed, and is tried once more: as going back, not as what enters. */
-function goesBackOnceMore({ context: { record } }: Pick<Place, 'context'>, command: Command): boolean {
-  const { deployment } = record;
+function goesBackOnceMore(place: Place, command: Command): boolean {
+  const { deployment } = place.context.record;
   if (command.type !== 'Retry' || deployment?.trigger !== 'Rollback') return false;
-  return isAbout(command, deployment) && mayBeRetried(deployment);
+  return isAbout(place, command, deployment) && mayBeRetried(deployment);
 }
 
 /** It failed, or was taken back, and is what the environment is at. */
@@ -184,7 +189,7 @@ function retriedIn(run: Run, command: Command, blockedBy: (one: Waiting) => read
     return refused(
       `Promotion ${about} has deployed nothing in environment ${environment} yet: see what it waits for: kubectl towpath status ${command.application} ${environment}`,
     );
-  if (deployment === undefined || !isAbout(command, deployment))
+  if (deployment === undefined || !isAbout(run, command, deployment))
     return refused(
       `Promotion ${about} is not what environment ${environment} is at: promote what it deployed.`,
     );
@@ -202,15 +207,16 @@ function isWaiting(run: Run, promotion: string): boolean {
   return its !== undefined && commandedIn(run).begun.every(({ command }) => command !== its);
 }
 
-function isAbout({ application, environment, about = '' }: Command, deployment: Deployment): boolean {
-  return isRecordedBy(deployment, `${application}-${environment}`, about);
-}
-
-/** The operator's own has the name of the target and the id of the deployment, and an address where another one has that. */
-function isRecordedBy({ id, promoted }: Deployment, target: string, promotion: string): boolean {
-  if (promoted !== undefined) return promoted.promotion === promotion;
-  const name = `${target}-${id}`;
-  return promotion === name || promotion.startsWith(`${name}-`);
+/** What nobody asked for the operator recorded, by one of two names; another Promotion may have a longer one. */
+function isAbout(
+  { parts, target }: Pick<Place, 'parts' | 'target'>,
+  { about = '' }: Command,
+  { id, promoted, startedAt }: Deployment,
+): boolean {
+  if (promoted !== undefined) return promoted.promotion === about;
+  const { namespace, application } = partsOf(target.name);
+  const applicationUID = parts.lookup(namespace, application)?.metadata.uid ?? '';
+  return promotionNames({ target: target.name, applicationUID, id, startedAt }).includes(about);
 }
 
 /** Without a policy the source decides what runs, but where a person asks for each sync, or one had it once. */

@@ -66,6 +66,7 @@ function judgedIn(given: Given) {
         unseen: () => given.unseen,
       },
       commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
+      lookup: () => undefined,
       openings: {},
     },
     application: { metadata: { name: 'web', namespace: 'shop' }, spec: { dependsOn: [] } },
