@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HealthState } from '../../../api/v1alpha1/application.ts';
+import type { AppliedObject } from '../../../manifest/applied.ts';
 import type { Governance } from '../../../promote/governance.ts';
 import { healthyMs, type Soak } from '../../../promote/soak.ts';
 import type { Verified } from '../../../promote/verify.ts';
@@ -25,7 +27,9 @@ const DRIFTED = { how: 'Advanced', result: { progress: { state: 'Drifted' } } };
 interface LookOptions {
   /** Minute until which the process before looked; undefined: this one has looked before. */
   ledUntil?: number;
-  lookedAfter?: object;
+  lookedAfter?: object | 'Nothing';
+  /** Of its only object, where it has one. */
+  health?: HealthState;
   /** Minutes at which somebody wrote to its objects. */
   written?: readonly number[];
   save?: () => Promise<void>;
@@ -42,6 +46,8 @@ const objectWrittenAt = (minute: number) => ({
   entry: { hash: '', time: at(minute + CLOCK_AHEAD).toISOString() },
 });
 
+const WEB = { group: 'apps', kind: 'Deployment', namespace: 'shop', name: 'web', uid: 'u' };
+
 /** Something healthy that has counted since the start. */
 function newTarget() {
   const deployment = { candidate: { id: DIGEST, digest: DIGEST }, outcome: 'Succeeded', applied: true };
@@ -54,6 +60,7 @@ function newTarget() {
     {
       ledUntil,
       lookedAfter = CONFIRMED,
+      health,
       written = [],
       save: write = async () => undefined,
       onVerified,
@@ -69,7 +76,13 @@ function newTarget() {
         record,
         store: { save },
         access: { signal, targetId: '' },
-        inventory: { of: () => new Map(written.map((one) => [one, objectWrittenAt(one)])) },
+        inventory: {
+          of: () =>
+            health === undefined
+              ? new Map(written.map((one) => [one, objectWrittenAt(one)]))
+              : new Map([['web', { ...WEB, health: { state: health } }]]),
+          watches: { unseen: () => undefined },
+        },
         signal,
         now: () => at(minute),
         clusterNow: () => at(minute + CLOCK_AHEAD),
@@ -81,8 +94,10 @@ function newTarget() {
       },
       target: { application: 'shop/web', governance, settings: { timeoutMs: 5 * MINUTE } },
     } as unknown as Run;
+    record.applied = new Map(health === undefined ? [] : [['web', WEB as unknown as AppliedObject]]);
     const state = { soaks: true, deployment: record.deployment };
-    await noteHealth(run, { ...state, found: { sight: 'Seen', lookedAfter } } as unknown as TargetState);
+    const found = { sight: 'Seen', ...(lookedAfter === 'Nothing' ? {} : { lookedAfter }) };
+    await noteHealth(run, { ...state, found } as unknown as TargetState);
   };
   return { its, look };
 }
@@ -122,6 +137,21 @@ test('A14: what has soaked for long enough is not written anew by a process that
   await look(100, ASKED, { ledUntil: 90 });
   assert.equal(its.writes, 0);
 });
+
+for (const [what, lookedAfter] of [
+  ['nothing is written there', 'Nothing'],
+  ['what is written there is refused', { how: 'Not', error: new Error('it is refused for now') }],
+] as const)
+  test(`A4: a soak begins anew with what is Degraded or Missing, also while ${what}, and stands still with what cannot be seen`, async () => {
+    const soakOf = async (health: HealthState) => {
+      const { its, look } = newTarget();
+      await look(10, ASKED, { lookedAfter, health });
+      return its.record.soak;
+    };
+    const anew = { digest: DIGEST, ms: 0, broken: true };
+    assert.deepEqual([await soakOf('Degraded'), await soakOf('Missing')], [anew, anew]);
+    assert.deepEqual(await soakOf('Unknown'), { digest: DIGEST, ms: 10 * MINUTE });
+  });
 
 test('A13: since when somebody changed what soaks is noted once, and no look after that writes', async () => {
   const { its, look } = newTarget();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { HealthState } from '../../../api/v1alpha1/application.ts';
 import type { CheckEnd } from '../../../promote/checks.ts';
 import type { Governance } from '../../../promote/governance.ts';
 import type { Deployment, TargetRecord } from '../../record/record.ts';
@@ -11,8 +12,17 @@ const NOW = new Date('2026-11-29T10:00:00Z');
 const DIGEST = `sha256:${'d'.repeat(64)}`;
 const CHECKED = { stage: 'prod', policy: 'standard', isFollowed: false } as const;
 
+interface Look {
+  readonly live?: HealthState;
+  readonly lookedAfter?: object | 'Nothing';
+}
+
 /** What is verified for long enough, and entered with a check to pass, as a look finds it under what policies say now. */
-function verifiedUnder(governance: Governance, passed?: CheckEnd) {
+function verifiedUnder(
+  governance: Governance,
+  passed?: CheckEnd,
+  { live = 'Healthy', lookedAfter = { how: 'Confirmed' } }: Look = {},
+) {
   const deployment = {
     id: 3,
     candidate: { id: DIGEST, digest: DIGEST },
@@ -27,8 +37,9 @@ function verifiedUnder(governance: Governance, passed?: CheckEnd) {
     context: { record, now: () => NOW },
     target: { governance, settings: { timeoutMs: 300_000 } },
   } as unknown as Run;
-  const found = { sight: 'Seen', lookedAfter: { how: 'Confirmed' } };
-  const isDecided = noteVerify(run, { deployment, found } as TargetState, { state: 'Healthy' }, undefined);
+  const found = { sight: 'Seen', ...(lookedAfter === 'Nothing' ? {} : { lookedAfter }) };
+  const state = { deployment, found } as unknown as TargetState;
+  const isDecided = noteVerify(run, state, { state: live }, undefined);
   return { isDecided, outcome: record.deployment?.verify?.outcome, rejected: record.rejected?.length };
 }
 
@@ -55,3 +66,16 @@ test('A20: what passed after it was tried once more is rejected no more', () => 
     rejected: 0,
   });
 });
+
+const UNTOUCHED = { lookedAfter: 'Nothing' } as const;
+const NOT_WRITTEN = { lookedAfter: { how: 'Not', error: new Error('it is refused for now') } };
+for (const [what, look, outcome] of [
+  ['Degraded while nothing is written there fails', { live: 'Degraded', ...UNTOUCHED }, 'Failed'],
+  ['Degraded while what is written is refused fails', { live: 'Degraded', ...NOT_WRITTEN }, 'Failed'],
+  ['Missing though all of it could be put back fails', { live: 'Missing' }, 'Failed'],
+  ['Missing while nothing is written there does not', { live: 'Missing', ...UNTOUCHED }, undefined],
+  ['Missing while what is written is refused does not', { live: 'Missing', ...NOT_WRITTEN }, undefined],
+] satisfies [string, Look, string | undefined][])
+  test(`A7: what is ${what}`, () => {
+    assert.equal(verifiedUnder({ is: 'Free' }, undefined, look).outcome, outcome);
+  });

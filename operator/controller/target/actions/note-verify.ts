@@ -31,7 +31,7 @@ export function noteVerify(
     deployment.outcome === 'Failed'
       ? failedVerify(deployment.verify, now)
       : verifyAfter(deployment.verify, {
-          how: seenAs(shownBy(state, live.state).health, live.state),
+          how: seenForVerify(shownBy(state, live.state).health, live.state),
           now,
           ...(checked === undefined ? {} : { checks: checked.is }),
           timeoutMs: target.settings.timeoutMs,
@@ -61,11 +61,18 @@ export function noteVerify(
   return true;
 }
 
-/** What somebody changed is no fault of it, nor is what nobody sees. */
-export function seenAs(shown: ReturnType<typeof shownBy>['health'], live: HealthState): VerifySeen['how'] {
+type Shows = ReturnType<typeof shownBy>['health'];
+
+/** What is gone, and could not be put back so far, since nothing is written there or a try rests, is no fault of it either. */
+function seenForVerify(shown: Shows, live: HealthState): VerifySeen['how'] {
+  return shown === 'Unknown' && live === 'Missing' ? 'OutOfSight' : seenAs(shown, live);
+}
+
+/** What somebody changed is no fault of it, nor is what nobody sees; what is Degraded or Missing is, whatever is done there. */
+export function seenAs(shown: Shows, live: HealthState): VerifySeen['how'] {
   if (shown === 'Healthy') return 'Healthy';
-  if (shown === 'Unknown') return 'OutOfSight';
   if (live === 'Degraded' || live === 'Missing') return 'Broken';
+  if (shown === 'Unknown') return 'OutOfSight';
   return live === 'Healthy' ? 'Changed' : 'ComingUp';
 }
 
