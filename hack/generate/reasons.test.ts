@@ -13,7 +13,7 @@ async function reasonsTold(): Promise<Set<string>> {
   for (const { file, source } of await sources()) {
     if (file.startsWith('api/')) continue;
     const told = source.matchAll(
-      /\b(?:TowpathError|fail|templateFailure|meaning|refuse)\(\s*(?:'\w+',\s*){0,2}['"](\w+)['"]|\b(?:normal|warn)\(\s*'(\w+)'|\b(?:[rR]eason|missing)(?::| =| :=| \?\?=) *['"](\w+)['"]|\b(?:Secret|ConfigMap): '(\w+)'/g,
+      /\b(?:TowpathError|fail|templateFailure|meaning|refuse)\(\s*(?:'\w+',\s*){0,2}['"](\w+)['"]|\b(?:normal|warn|gate)\(\s*'(\w+)'|\b(?:[rR]eason|missing)(?::| =| :=| \?\?=) *['"](\w+)['"]|\b(?:Secret|ConfigMap): '(\w+)'/g,
     );
     for (const [, ...reasons] of told)
       for (const reason of reasons) if (reason !== undefined) found.add(reason);
