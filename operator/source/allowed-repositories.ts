@@ -4,8 +4,8 @@ import { hasControlCharacter } from './text.ts';
 
 const DEFAULT_PORTS = { https: 443, http: 80, ssh: 22, oci: 443 } as const;
 
-/** Characters of a pattern; none that is longer opens anything. */
-const LONGEST_PATTERN = 512;
+/** Characters of a pattern as it is written, of which an Environment takes as many; none that is longer opens anything. */
+const LONGEST_PATTERN = 1_024;
 
 /**
  * Whether one of the patterns allows the repository. Both are compared in one form: scheme and host in lower case,
@@ -17,7 +17,7 @@ const LONGEST_PATTERN = 512;
  */
 export function isAllowedRepository(patterns: readonly string[], url: string): boolean {
   const name = comparableRepository(url);
-  return name !== undefined && patterns.some((pattern) => fits(comparablePattern(pattern), name));
+  return name !== undefined && patterns.some((pattern) => allows(pattern, name));
 }
 
 /**
@@ -26,11 +26,14 @@ export function isAllowedRepository(patterns: readonly string[], url: string): b
  * chart has a name of its own, `oci://ghcr.io/acme/redis`, and may be allowed by itself.
  */
 export function isAllowedChartRepository(patterns: readonly string[], url: string, chart: string): boolean {
-  if (isOci(url))
-    return ociNames(url, chart).some((name) => patterns.some((each) => fits(comparablePattern(each), name)));
+  if (isOci(url)) return ociNames(url, chart).some((name) => patterns.some((each) => allows(each, name)));
   const withSlash = url.endsWith('/') ? url : `${url}/`;
   if (isAllowedRepository(patterns, `${withSlash}index.yaml`)) return true;
   return !/\.git\/{0,200}$/i.test(decodedPath(url)) && isAllowedRepository(patterns, url);
+}
+
+function allows(pattern: string, name: string): boolean {
+  return pattern.length <= LONGEST_PATTERN && fits(comparablePattern(pattern), name);
 }
 
 /** Without a chart whose name could lead elsewhere. */
@@ -141,15 +144,15 @@ function decodedPath(path: string): string {
   }
 }
 
-/** `*` and `**` in a pattern that was taken apart; anything else is one character. */
-const WITHIN = Symbol('anything but /');
-const ACROSS = Symbol('anything');
-type Token = string | typeof WITHIN | typeof ACROSS;
+/** `*` and `**` in a pattern that was taken apart; anything else is the code of one character. */
+const WITHIN = -1;
+const ACROSS = -2;
+const SLASH = '/'.charCodeAt(0);
 
-function tokensOf(pattern: string): Token[] {
-  const tokens: Token[] = [];
+function tokensOf(pattern: string): number[] {
+  const tokens: number[] = [];
   for (let at = 0; at < pattern.length; at += 1) {
-    if (pattern[at] !== '*') tokens.push(pattern.charAt(at));
+    if (pattern[at] !== '*') tokens.push(pattern.charCodeAt(at));
     else if (pattern[at + 1] !== '*') tokens.push(WITHIN);
     else {
       while (pattern[at + 1] === '*') at += 1;
@@ -163,36 +166,42 @@ function tokensOf(pattern: string): Token[] {
  * Whether a pattern stands for a text: `*` for anything but `/`, `**` for anything.
  *
  * All places of the pattern where the text so far may be are followed at once, so that no text takes longer than its
- * length times the pattern's.
+ * length times the pattern's: of 1,024 characters each a few milliseconds.
  */
 export function fits(pattern: string, text: string): boolean {
-  if (pattern.length > LONGEST_PATTERN) return false;
   const tokens = tokensOf(pattern);
-  let places = reached(tokens, [0]);
+  let places = new Uint8Array(tokens.length + 1);
+  let next = new Uint8Array(tokens.length + 1);
+  places[0] = 1;
+  let first = passWildcards(tokens, places, 0);
   for (let at = 0; at < text.length; at += 1) {
-    const sign = text.charAt(at);
-    const next: number[] = [];
-    for (const place of places) {
+    const sign = text.charCodeAt(at);
+    next.fill(0);
+    for (let place = first; place < tokens.length; place += 1) {
+      if (places[place] === 0) continue;
       const token = tokens[place];
-      if (token === ACROSS || (token === WITHIN && sign !== '/')) next.push(place);
-      else if (token === sign) next.push(place + 1);
+      if (token === ACROSS || (token === WITHIN && sign !== SLASH)) next[place] = 1;
+      else if (token === sign) next[place + 1] = 1;
     }
-    if (next.length === 0) return false;
-    places = reached(tokens, next);
+    if (!next.includes(1)) return false;
+    first = passWildcards(tokens, next, first);
+    [places, next] = [next, places];
   }
-  return places.includes(tokens.length);
+  return places[tokens.length] === 1;
 }
 
-/** The places with those behind wildcards that stand for nothing. Before the last `**` that was reached none is needed. */
-function reached(tokens: readonly Token[], places: readonly number[]): number[] {
-  const all = new Set<number>();
-  let first = 0;
-  for (const place of places) {
-    for (let at = place; !all.has(at); at += 1) {
-      all.add(at);
-      if (tokens[at] === ACROSS) first = Math.max(first, at);
-      if (typeof tokens[at] !== 'symbol') break;
-    }
+/**
+ * Adds the places behind wildcards that stand for nothing, from one on.
+ *
+ * @returns the last `**` that was reached: what comes before it is needed no more
+ */
+function passWildcards(tokens: readonly number[], places: Uint8Array, from: number): number {
+  let first = from;
+  for (let place = from; place < tokens.length; place += 1) {
+    const token = tokens[place];
+    if (places[place] === 0 || (token !== WITHIN && token !== ACROSS)) continue;
+    places[place + 1] = 1;
+    if (token === ACROSS) first = place;
   }
-  return [...all].filter((place) => place >= first);
+  return first;
 }
