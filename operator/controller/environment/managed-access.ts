@@ -52,7 +52,15 @@ interface Known extends Unfit {
   isInDoubt: boolean;
   /** Counts how often such a namespace changed. */
   changes: number;
-  underWay?: Promise<void>;
+  underWay?: Look;
+}
+
+/** A look at a place that is under way. */
+interface Look {
+  readonly ifMissing: IfMissing;
+  /** On the clock of performance.now(). */
+  readonly startedAt: number;
+  readonly done: Promise<void>;
 }
 
 /** One look at a place, with all that it lacks. */
@@ -84,12 +92,37 @@ export class ManagedAccess implements AccessKeeper {
     const where = this.#whereOf(target);
     if (where === undefined) return;
     const known = this.#knownOf(where);
-    if (known.checkedAt !== undefined && known.checkedAt >= since && !known.isInDoubt) return;
-    known.underWay ??= this.#check(where, ifMissing, known).finally(() => {
+    const isGood = () => known.checkedAt !== undefined && known.checkedAt >= since && !known.isInDoubt;
+    const suits = (look: Look) => look.ifMissing === ifMissing && look.startedAt >= since && !known.isInDoubt;
+    while (!isGood()) {
+      const { underWay } = known;
+      if (underWay === undefined || suits(underWay)) {
+        await this.#end(underWay ?? this.#begin(where, ifMissing, known), target, { where, known }, signal);
+        return;
+      }
+      // What others asked says nothing of what has changed since, nor of a namespace that only one of both is to make.
+      const ended = underWay.done.catch(() => undefined);
+      await unlessAborted(ended, signal);
+    }
+  }
+
+  #begin(where: Where, ifMissing: IfMissing, known: Known): Look {
+    const startedAt = performance.now();
+    const done = this.#check(where, ifMissing, known, startedAt).finally(() => {
       delete known.underWay;
     });
+    known.underWay = { ifMissing, startedAt, done };
+    return known.underWay;
+  }
+
+  async #end(
+    { done }: Look,
+    target: Target,
+    { where, known }: { where: Where; known: Known },
+    signal: AbortSignal,
+  ): Promise<void> {
     try {
-      await unlessAborted(known.underWay, signal);
+      await unlessAborted(done, signal);
     } catch (error) {
       if (!signal.aborted && known.unfit !== undefined) this.#await(target, where, known, known.unfit);
       throw error;
@@ -155,8 +188,7 @@ export class ManagedAccess implements AccessKeeper {
     return known;
   }
 
-  async #check(where: Where, ifMissing: IfMissing, known: Known): Promise<void> {
-    const startedAt = performance.now();
+  async #check(where: Where, ifMissing: IfMissing, known: Known, startedAt: number): Promise<void> {
     known.isInDoubt = false;
     delete known.unfit;
     try {
