@@ -41,16 +41,25 @@ export function claim(name: string, annotations: Record<string, string> = {}): T
 }
 
 /** A volume for a claim, so that it becomes Bound, which is Healthy. */
-export async function volumeFor(t: TestContext, stage: Stage, name: string): Promise<void> {
-  const volume = `${stage.namespace}-${name}`;
-  const claimRef = { name, namespace: stage.namespace };
-  await stage.apply({
+export function volumeOf(namespace: string, name: string): TestObject {
+  return {
     apiVersion: 'v1',
     kind: 'PersistentVolume',
-    metadata: { name: volume },
-    spec: { ...storage, claimRef, capacity: { storage: '1Mi' }, hostPath: { path: '/nowhere' } },
-  });
-  t.after(() => stage.kubectl('delete', 'pv', volume, '--wait=false'));
+    metadata: { name: `${namespace}-${name}` },
+    spec: {
+      ...storage,
+      claimRef: { name, namespace },
+      capacity: { storage: '1Mi' },
+      hostPath: { path: '/nowhere' },
+    },
+  };
+}
+
+/** Makes one for a claim in the namespace of the stage. */
+export async function volumeFor(t: TestContext, stage: Stage, name: string): Promise<void> {
+  const volume = volumeOf(stage.namespace, name);
+  await stage.apply(volume);
+  t.after(() => stage.kubectl('delete', 'pv', volume.metadata.name, '--wait=false'));
 }
 
 /** A Job as a Helm hook; `pod` is how simulated nodes treat its Pod. */

@@ -9,7 +9,7 @@ import { fastLease, looks } from '../harness/operator.ts';
 import { newProxiedStage, type ProxiedStage } from '../harness/proxied-stage.ts';
 import { newEnvironmentOf, newObject, newTenant } from '../harness/tenants.ts';
 import { always, eventually } from '../harness/wait.ts';
-import { chartOf, configMap, hookJob, type TestObject, toldOf } from './steps.ts';
+import { chartOf, claim, configMap, hookJob, type TestObject, toldOf, volumeOf } from './steps.ts';
 
 const RBAC = 'rbac.authorization.k8s.io';
 const POD_SECURITY = 'pod-security.kubernetes.io/enforce';
@@ -257,6 +257,89 @@ describe('tenants of one cluster', () => {
     await shop.ready('theirs', await stage.repository.revParse('main'));
     atOnce(labelled);
     assert.equal(await bindingOf('kube-system'), undefined);
+  });
+
+  test('S16: in a namespace that is labelled for others after it was made nothing is written any more, by a commit, a hook or a repair, and what runs stays', async (t) => {
+    const on = await stageOf(t);
+    const { stage } = on;
+    const shop = await newTenant(t, stage, 'moves');
+    await newEnvironmentOf(t, stage, 'moving', { allowedNamespaces: ['moves'] });
+    const landing = '/api/v1/namespaces/moves-moving';
+    t.after(() => cluster.request('DELETE', landing));
+    const labelFor = (tenant: string | null) => label('moves-moving', { 'towpath.dev/managed-for': tenant });
+    const hook = configMap('hook', {}, { 'helm.sh/hook': 'post-install' });
+    const first = await push(on, 'web', [configMap('web'), claim('dumps'), hook]);
+    await shop.application('web', web('moving'));
+    const isUnderWay = ({ status }: Application) =>
+      /dumps/.test(environmentOf(status, 'moving')?.message ?? '');
+    await shop.until('web', isUnderWay, 'the deployment to wait for its claim');
+
+    // Of a process that comes later nobody looked at it: the hook would be the next that is written.
+    await stage.operator.stop('SIGKILL');
+    await labelFor('others');
+    await newObject(t, stage, '/api/v1/persistentvolumes', volumeOf('moves-moving', 'dumps'));
+    await stage.restart();
+    const others = /moves-moving is managed for the Applications of others /;
+    assert.match(await shop.blocked('web', 'NamespaceNotManaged'), others);
+    assert.equal(await configMapOf('moves-moving', 'hook'), undefined);
+    await labelFor('moves');
+    await shop.ready('web', first);
+    assert.ok((await configMapOf('moves-moving', 'hook')) !== undefined);
+
+    await labelFor('others');
+    const objects = [configMap('web', { is: 'two' }), claim('dumps'), hook];
+    const second = await push(on, 'web', objects);
+    assert.match(await shop.blocked('web', 'NamespaceNotManaged'), others);
+    assert.equal((await configMapOf('moves-moving', 'web'))?.data?.['key'], 'value', 'what runs stays');
+    await labelFor('moves');
+    await shop.ready('web', second);
+
+    await stage.operator.stop('SIGKILL');
+    await labelFor(null);
+    await cluster.request('DELETE', `${landing}/configmaps/web`);
+    await stage.restart();
+    assert.match(await shop.blocked('web', 'NamespaceNotManaged'), /is not managed for moves/);
+    assert.equal(await configMapOf('moves-moving', 'web'), undefined);
+    await labelFor('moves');
+    await eventually(() => configMapOf('moves-moving', 'web'), { describe: 'the repair' });
+  });
+
+  test('S16: in a namespace that is labelled for others no Job of a check is made', async (t) => {
+    const { stage } = await stageOf(t);
+    const shop = await newTenant(t, stage, 'checks');
+    const names = ['checked', 'entered'];
+    for (const name of names) {
+      await newEnvironmentOf(t, stage, name, { allowedNamespaces: ['checks'] });
+      t.after(() => cluster.request('DELETE', `/api/v1/namespaces/checks-${name}`));
+    }
+    await shop.application('web', web('checked'));
+    await shop.ready('web', await stage.repository.revParse('main'));
+    await stage.operator.stop('SIGKILL');
+    await label('checks-checked', { 'towpath.dev/managed-for': 'others' });
+    const template = { spec: { containers: [{ name: 'smoke', image: 'example.com/smoke:1' }] } };
+    const checks = [{ name: 'smoke', job: { spec: { template } } }];
+    await newObject(t, stage, '/apis/towpath.dev/v1alpha1/namespaces/checks/promotionpolicies', {
+      apiVersion: 'towpath.dev/v1alpha1',
+      kind: 'PromotionPolicy',
+      metadata: { name: 'checked' },
+      spec: {
+        selector: {},
+        stages: [
+          { name: 'first', environments: ['checked'] },
+          { name: 'second', after: ['first'], environments: ['entered'], gates: { checks } },
+        ],
+      },
+    });
+    await shop.application('web', web(...names));
+    await stage.restart();
+    const jobs = async () => {
+      const { body } = await cluster.request('GET', '/apis/batch/v1/namespaces/checks-checked/jobs');
+      return (JSON.parse(body) as { items: unknown[] }).items.length;
+    };
+    await shop.blocked('web', 'NamespaceNotManaged', 'checked');
+    assert.equal(await jobs(), 0);
+    await label('checks-checked', { 'towpath.dev/managed-for': 'checks' });
+    await eventually(async () => (await jobs()) > 0, { describe: 'the Job of the check' });
   });
 
   test('S16: of two tenants whose names make the same namespace, the second is refused', async (t) => {

@@ -141,6 +141,8 @@ async function start(checking: Checking): Promise<Ends> {
   const refused = new Map<CheckRun, CheckEnd>();
   for (const [check, one] of underWay(checking)) {
     if (inventory.of(access.targetId).has(objectKey(jobOf(subject, one)))) continue;
+    // That it is right no more is told of the environment, and not as the end of a check.
+    await run.context.accessChecked();
     const refusal = await orCouldNotRun(checking, async () => {
       await seeJobs(run.context, subject.namespace);
       await startJob(run.context, subject, check, one);

@@ -30,7 +30,7 @@ import { finalFailure, worstHealth } from '../words/health.ts';
 import { partly } from '../words/refusals.ts';
 import { applyFreeing } from './free-allocations.ts';
 import { prune } from './pruning.ts';
-import { runHooks } from './run-hooks.ts';
+import { haveRun, runHooks } from './run-hooks.ts';
 
 function newAdvance(): Advance {
   return { progress: { state: 'Done' }, kept: [] };
@@ -50,8 +50,12 @@ export async function advance(
   const [before, after] = hookEventsOf(deployment);
   const tell = (waiting: string, hook: Manifest) =>
     context.say(`Waiting ${waiting}`, { atOnce: isWaitedFor(hook) });
+  const run = async (event: HookEvent) => {
+    if (!haveRun(deployment, manifests.hooks, event)) await context.accessChecked();
+    await runHooks(hooks, deployment, manifests.hooks, event, tell);
+  };
   if (isFirst) {
-    await runHooks(hooks, deployment, manifests.hooks, before, tell);
+    await run(before);
     const { revision, ref } = deployment.candidate;
     context.say(`Applying revision ${shortRevision(revision, ref)}.`);
   }
@@ -63,7 +67,7 @@ export async function advance(
     return result;
   }
   result.kept.push(...planning.leftAlone());
-  if (isFirst) await runHooks(hooks, deployment, manifests.hooks, after, tell);
+  if (isFirst) await run(after);
   await complete(context, deployment, manifests, result);
   return result;
 }
