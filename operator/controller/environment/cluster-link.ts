@@ -1,11 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type AccessSource, GivenAccess } from '../../kube/credentials.ts';
 import { UnreachableError } from '../../kube/errors.ts';
 import type { ClusterAccess } from '../../kube/kubeconfig.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { clusterIsHome, clusterUnreachable, hostOf, troubleOf } from './cluster-trouble.ts';
+import {
+  clusterIsHome,
+  clusterUnreachable,
+  homeUnknown,
+  hostOf,
+  type Trouble,
+  troubleOf,
+} from './cluster-trouble.ts';
 import { Reachability } from './reachability.ts';
 
 /** How an API server of others is connected to. */
@@ -16,8 +22,6 @@ export interface Connect {
 }
 
 export interface ClusterLinkOptions {
-  /** At the beginning of a sentence: `The kubeconfig in Secret towpath/eu`. */
-  where: string;
   given: ClusterAccess;
   connect: Connect;
   /** Uid of the operator's own cluster. @throws where that is not known for now */
@@ -30,14 +34,13 @@ export interface ClusterLinkOptions {
 export type LinkState =
   /** Nobody knows yet. */
   | { readonly is: 'Connecting' }
-  | { readonly is: 'Lost'; readonly error: TowpathError }
+  | { readonly is: 'Lost'; readonly trouble: Trouble }
   | { readonly is: 'Reached'; readonly uid: string };
 
 /** What is known of a cluster, also while it is out of reach. */
-export interface ClusterFacts {
+export interface LinkFacts {
   readonly version: string | undefined;
   readonly uid: string | undefined;
-  readonly context: string;
   readonly expiresAt: Date | undefined;
   readonly issuedAt: Date | undefined;
 }
@@ -71,6 +74,8 @@ const REFUSED_RETRY_MS = 10_000;
 /** So long before a write it is known whom it goes to. */
 const FRESH_MS = 2_000;
 const WRITE_PATIENCE_MS = 4_000;
+/** Where nobody asks whose it is. */
+const ANY = 'The kubeconfig';
 /** Until it is known what is served. */
 const START_MS = 20_000;
 
@@ -81,12 +86,11 @@ const START_MS = 20_000;
 export class ClusterLink {
   readonly #options: ClusterLinkOptions;
   readonly #stopping = new AbortController();
-  #where: string;
   #given: ClusterAccess;
   #known: Known | undefined;
   /** A kubeconfig that nothing was heard with yet. */
   #next: (Connected & { given: ClusterAccess }) | undefined;
-  #trouble: TowpathError | undefined;
+  #trouble: Trouble | undefined;
   readonly #reachability = new Reachability();
   #verifiedAt = Number.NEGATIVE_INFINITY;
   #asking: Promise<void> | undefined;
@@ -96,7 +100,6 @@ export class ClusterLink {
 
   constructor(options: ClusterLinkOptions) {
     this.#options = options;
-    this.#where = options.where;
     this.#given = options.given;
     this.#next = { ...this.#connect(options.given), given: options.given };
   }
@@ -118,19 +121,19 @@ export class ClusterLink {
   }
 
   get state(): LinkState {
-    if (this.#trouble !== undefined) return { is: 'Lost', error: this.#trouble };
+    if (this.#trouble !== undefined) return { is: 'Lost', trouble: this.#trouble };
     const known = this.#known;
     if (known === undefined) return { is: 'Connecting' };
     if (known.isStarted) return { is: 'Reached', uid: known.uid };
     if (performance.now() - known.since < START_MS) return { is: 'Connecting' };
     const why = known.cluster.problem ?? 'what it serves is not known';
-    return { is: 'Lost', error: clusterUnreachable(hostOf(this.#given), why) };
+    return { is: 'Lost', trouble: clusterUnreachable(hostOf(this.#given), why) };
   }
 
-  get facts(): ClusterFacts {
-    const { context, expiresAt, issuedAt } = this.#next?.given ?? this.#given;
+  get facts(): LinkFacts {
+    const { expiresAt, issuedAt } = this.#next?.given ?? this.#given;
     const version = this.#known?.cluster.discovery.kubeVersion() || undefined;
-    return { version, uid: this.#known?.uid, context, expiresAt, issuedAt };
+    return { version, uid: this.#known?.uid, expiresAt, issuedAt };
   }
 
   /** The cluster that was found last. */
@@ -144,10 +147,9 @@ export class ClusterLink {
   }
 
   /** Another kubeconfig takes the place of the one before, as soon as it is known where it leads. */
-  rotate(given: ClusterAccess, where: string): void {
+  rotate(given: ClusterAccess): void {
     if (given.digest === this.digest) return;
     void this.#next?.client.close();
-    this.#where = where;
     this.#next = { ...this.#connect(given), given };
     this.#reachability.startAnew();
     this.#woken.resolve();
@@ -202,7 +204,7 @@ export class ClusterLink {
     } catch (error) {
       if (isOutdated()) return;
       const given = next?.given ?? this.#given;
-      const trouble = troubleOf(error, { where: this.#where, given }, client.now());
+      const trouble = troubleOf(error, given, client.now());
       const how = isSilence(trouble) ? 'Unanswered' : 'Refused';
       if (this.#reachability.failed(how, performance.now())) this.#trouble = trouble;
     }
@@ -234,7 +236,7 @@ export class ClusterLink {
     try {
       return await this.#options.homeUid();
     } catch (error) {
-      if (!this.#stopping.signal.aborted) this.#refuse(homeUnknown(this.#where, error));
+      if (!this.#stopping.signal.aborted) this.#refuse((where) => homeUnknown(where, error));
       return undefined;
     }
   }
@@ -245,10 +247,10 @@ export class ClusterLink {
     this.#next ??= { ...this.#connect(this.#given), given: this.#given };
     this.#known = undefined;
     void before?.cluster.stop().finally(() => before.client.close());
-    this.#refuse(clusterIsHome(this.#where));
+    this.#refuse(clusterIsHome);
   }
 
-  #refuse(trouble: TowpathError): void {
+  #refuse(trouble: Trouble): void {
     this.#reachability.failed('Refused', performance.now());
     this.#trouble = trouble;
   }
@@ -278,7 +280,8 @@ export class ClusterLink {
     const isFresh = () => performance.now() - this.#verifiedAt < FRESH_MS;
     if (isFresh() && client === this.#known?.client && this.#trouble === undefined) return undefined;
     return this.#isAnswered().then((isAnswered) => {
-      const why = client === this.#known?.client ? this.#trouble?.message : 'it is another cluster by now';
+      const why =
+        client === this.#known?.client ? this.#trouble?.(ANY).message : 'it is another cluster by now';
       if (why === undefined && isAnswered && this.#reachability.failures === 0) return;
       throw new UnreachableError('Unverified', `Nothing is written: ${why ?? 'the cluster does not answer'}`);
     });
@@ -298,25 +301,15 @@ export class ClusterLink {
   #tell(): void {
     if (this.#stopping.signal.aborted) return;
     const { state, facts } = this;
-    const error = state.is === 'Lost' ? [state.error.reason, state.error.message] : [];
-    const now = JSON.stringify([state.is, error, facts]);
+    const error = state.is === 'Lost' ? state.trouble(ANY) : undefined;
+    const now = JSON.stringify([state.is, error?.reason, error?.message, facts]);
     if (now === this.#told) return;
     this.#told = now;
     this.#options.onChange();
   }
 }
 
-function homeUnknown(where: string, cause: unknown): TowpathError {
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new TowpathError(
-    'Time',
-    'EnvironmentsUnknown',
-    `It is not known whether ${where.replace(/^T/, 't')} leads to the operator's own cluster, whose namespace kube-system says that, and before that nothing is written there; it is tried again: ${why}`,
-    { cause },
-  );
-}
-
 /** Whether it did not answer at all. */
-function isSilence({ reason }: TowpathError): boolean {
-  return reason === 'ClusterUnreachable';
+function isSilence(trouble: Trouble): boolean {
+  return trouble(ANY).reason === 'ClusterUnreachable';
 }

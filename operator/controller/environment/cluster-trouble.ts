@@ -2,12 +2,12 @@ import { TowpathError } from '../../api/errors.ts';
 import { isForbidden, isUnauthorized, UnreachableError } from '../../kube/errors.ts';
 import type { ClusterAccess } from '../../kube/kubeconfig.ts';
 
-/** The cluster as messages name it, and what its kubeconfig says. */
-export interface Reached {
-  /** At the beginning of a sentence: `The kubeconfig in Secret towpath/eu`. */
-  where: string;
-  given: Pick<ClusterAccess, 'access' | 'expiresAt'>;
-}
+/**
+ * Why a cluster cannot be used, as it is told where that kubeconfig stands: others may have the same in another Secret.
+ *
+ * @param where At the beginning of a sentence: `The kubeconfig in Secret towpath/eu`.
+ */
+export type Trouble = (where: string) => TowpathError;
 
 /** The server's certificate is of another authority, or of another host. */
 const UNTRUSTED = /CERT|UNABLE_TO_(?:VERIFY|GET)|SELF_SIGNED|ALTNAME/;
@@ -18,27 +18,27 @@ const NOT_TAKEN = /ALERT|ERR_SSL/;
  * Why a cluster cannot be used, of the error of a request to it: out of reach, expired, refused, forbidden and not
  * trusted are different messages, since different persons help.
  */
-export function troubleOf(error: unknown, { where, given }: Reached, now: Date): TowpathError {
+export function troubleOf(
+  error: unknown,
+  given: Pick<ClusterAccess, 'access' | 'expiresAt'>,
+  now: Date,
+): Trouble {
   const { expiresAt } = given;
   const code = error instanceof UnreachableError ? error.code : '';
   const isRefused = isUnauthorized(error) || NOT_TAKEN.test(code);
   if (isRefused && expiresAt !== undefined && expiresAt.getTime() <= now.getTime())
-    return credentialExpired(where, expiresAt, error);
-  if (isUnauthorized(error)) return credentialRefused(where, error);
-  if (isForbidden(error)) return clusterForbidden(where, error);
-  if (UNTRUSTED.test(code)) return clusterUntrusted(where, error);
+    return (where) => credentialExpired(where, expiresAt, error);
+  if (isUnauthorized(error)) return (where) => credentialRefused(where, error);
+  if (isForbidden(error)) return (where) => clusterForbidden(where, error);
+  if (UNTRUSTED.test(code)) return (where) => clusterUntrusted(where, error);
   return clusterUnreachable(hostOf(given), messageOf(error), error);
 }
 
 /** An API server that does not answer. */
-export function clusterUnreachable(host: string, why: string, cause?: unknown): TowpathError {
+export function clusterUnreachable(host: string, why: string, cause?: unknown): Trouble {
   const next = 'It is tried again; what runs there stays.';
-  return new TowpathError(
-    'Time',
-    'ClusterUnreachable',
-    `The API server at ${host} does not answer: ${withoutDot(why)}. ${next}`,
-    { cause, next },
-  );
+  const message = `The API server at ${host} does not answer: ${withoutDot(why)}. ${next}`;
+  return () => new TowpathError('Time', 'ClusterUnreachable', message, { cause, next });
 }
 
 export function hostOf({ access }: Pick<ClusterAccess, 'access'>): string {
@@ -54,6 +54,16 @@ export function clusterIsHome(where: string): TowpathError {
     'ClusterIsHome',
     `${where} leads to the cluster that Towpath runs in, as the uid of its namespace kube-system says: nothing is written by it. ${next}`,
     { next },
+  );
+}
+
+/** What the kubeconfig leads to is compared with the operator's own cluster first, and that one does not say who it is. */
+export function homeUnknown(where: string, cause: unknown): TowpathError {
+  return new TowpathError(
+    'Time',
+    'EnvironmentsUnknown',
+    `It is not known whether ${where.replace(/^T/, 't')} leads to the operator's own cluster, whose namespace kube-system says that, and before that nothing is written there; it is tried again: ${messageOf(cause)}`,
+    { cause },
   );
 }
 

@@ -3,7 +3,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { type ClusterAccess, readKubeConfig } from '../../kube/kubeconfig.ts';
 import { References } from '../candidate/references.ts';
 import type { Cluster } from '../cluster/cluster.ts';
-import { type ClusterFacts, ClusterLink, type Connect, KUBE_SYSTEM, type LinkState } from './cluster-link.ts';
+import { ClusterLink, type Connect, KUBE_SYSTEM, type LinkFacts, type LinkState } from './cluster-link.ts';
 
 /** The Secret, in the operator's namespace, and its key with the kubeconfig. */
 export interface KubeConfigReference {
@@ -23,9 +23,19 @@ export interface ClustersOptions {
   onChange(environment: string): void;
 }
 
+/** What is known of an Environment's cluster, and the context of its own kubeconfig. */
+export interface ClusterFacts extends LinkFacts {
+  readonly context: string;
+}
+
+/** Whether there is a way to an Environment's cluster; why not, by the Secret that it names itself. */
+export type StandState =
+  | Exclude<LinkState, { readonly is: 'Lost' }>
+  | { readonly is: 'Lost'; readonly error: TowpathError };
+
 /** How an Environment's cluster stands, and what is known of it. */
 export interface ClusterStand {
-  readonly state: LinkState;
+  readonly state: StandState;
   readonly facts: ClusterFacts | undefined;
 }
 
@@ -33,6 +43,8 @@ interface Followed {
   readonly reference: KubeConfigReference;
   readonly ended: AbortController;
   link?: ClusterLink;
+  /** Of its kubeconfig: that of others with the same link may have another name for it. */
+  context: string;
   /** Why there is no link. */
   error?: TowpathError;
   isReading: boolean;
@@ -43,7 +55,7 @@ interface Followed {
 /** A Secret that could not be read is read again after so long. */
 const READ_AGAIN_MS = 5_000;
 const HOME_ANSWER_MS = 8_000;
-const CONNECTING: LinkState = { is: 'Connecting' };
+const CONNECTING = { is: 'Connecting' } as const;
 
 /**
  * The clusters that Environments are in. A way to one is known by the whole content of its kubeconfig, never by its URL
@@ -75,6 +87,7 @@ export class Clusters {
     this.#followed.set(environment, {
       reference,
       ended: new AbortController(),
+      context: '',
       isReading: false,
       isOutdated: false,
     });
@@ -85,9 +98,10 @@ export class Clusters {
   stand(environment: string): ClusterStand | undefined {
     const followed = this.#followed.get(environment);
     if (followed === undefined) return undefined;
-    const { link, error } = followed;
+    const { link, context, error, reference } = followed;
     if (error !== undefined) return { state: { is: 'Lost', error }, facts: undefined };
-    return { state: link?.state ?? CONNECTING, facts: link?.facts };
+    if (link === undefined) return { state: CONNECTING, facts: undefined };
+    return { state: stateOf(link, this.#where(reference.name)), facts: { ...link.facts, context } };
   }
 
   /**
@@ -175,17 +189,20 @@ export class Clusters {
   }
 
   #take(environment: string, followed: Followed, given: ClusterAccess): void {
-    const hadError = followed.error !== undefined;
+    const { link: before, context, error, reference } = followed;
     delete followed.error;
-    const { link: before, reference } = followed;
-    const where = this.#where(reference.name);
-    if (before?.digest !== given.digest) {
-      const same = [...this.#followed.values()].find(({ link }) => link?.digest === given.digest)?.link;
-      if (same !== undefined) this.#join(followed, same);
-      else if (before !== undefined && this.#areAllOf(before, reference)) before.rotate(given, where);
-      else this.#join(followed, this.#newLink(given, where));
-    }
-    if (hadError) this.#options.onChange(environment);
+    followed.context = given.context;
+    const same =
+      before?.digest === given.digest
+        ? before
+        : [...this.#followed.values()].find(({ link }) => link?.digest === given.digest)?.link;
+    if (same !== undefined) this.#join(followed, same);
+    else if (before !== undefined && this.#areAllOf(before, reference)) before.rotate(given);
+    else this.#join(followed, this.#newLink(given));
+    // One that others have told already how it stands, and knows no context.
+    const isJoined = same !== undefined && same !== before;
+    const isRenamed = before !== undefined && given.context !== context;
+    if (isJoined || isRenamed || error !== undefined) this.#options.onChange(environment);
   }
 
   /** What the Secret had is no more to be used. */
@@ -196,9 +213,8 @@ export class Clusters {
     if (isNews) this.#options.onChange(environment);
   }
 
-  #newLink(given: ClusterAccess, where: string): ClusterLink {
+  #newLink(given: ClusterAccess): ClusterLink {
     const link = new ClusterLink({
-      where,
       given,
       connect: this.#options.connect,
       homeUid: () => this.#askHome(),
@@ -246,4 +262,9 @@ export class Clusters {
       ({ link: used, reference }) => used !== link || (reference.name === name && reference.key === key),
     );
   }
+}
+
+/** @param where The Environment's own kubeconfig, at the beginning of a sentence */
+function stateOf({ state }: ClusterLink, where: string): StandState {
+  return state.is === 'Lost' ? { is: 'Lost', error: state.trouble(where) } : state;
 }

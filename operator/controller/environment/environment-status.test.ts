@@ -4,9 +4,8 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Environment, parseEnvironment } from '../../api/v1alpha1/environment.ts';
 import { ApiError, UnreachableError } from '../../kube/errors.ts';
 import { HOME } from '../record/target.ts';
-import type { ClusterFacts, LinkState } from './cluster-link.ts';
 import { troubleOf } from './cluster-trouble.ts';
-import type { ClusterStand } from './clusters.ts';
+import type { ClusterFacts, ClusterStand, StandState } from './clusters.ts';
 import { environmentStatus } from './environment-status.ts';
 import { unlistedRole } from './managed-access.ts';
 import { whereaboutsOf } from './whereabouts.ts';
@@ -37,7 +36,7 @@ function atHome(): Environment {
   return { ...others, spec: here };
 }
 
-function stand(state: LinkState, facts: Partial<ClusterFacts> = {}): ClusterStand {
+function stand(state: StandState, facts: Partial<ClusterFacts> = {}): ClusterStand {
   const known = { version: 'v1.37.2', uid: UID, context: 'eu', expiresAt: undefined, issuedAt: undefined };
   return { state, facts: { ...known, ...facts } };
 }
@@ -157,7 +156,7 @@ test('a message that is too long keeps its next step', () => {
 test('B3: expired, refused, forbidden, not trusted and out of reach are told apart', () => {
   const access = { server: 'https://eu.example.com:6443/k8s', proxyUrl: undefined, tls: {}, headers: [] };
   const reasonOf = (error: unknown, expiresAt?: Date) => {
-    const trouble = troubleOf(error, { where: 'The kubeconfig', given: { access, expiresAt } }, NOW);
+    const trouble = troubleOf(error, { access, expiresAt }, NOW)('The kubeconfig');
     assert.ok(trouble.message.endsWith(trouble.next) && trouble.next !== '', trouble.message);
     return trouble.reason;
   };
