@@ -11,6 +11,7 @@ const OF_THE_PLACE: ReadonlySet<string> = new Set([
   'ClusterUnreachable',
   'EnvironmentInvalid',
   'EnvironmentsUnknown',
+  'HostNotListed',
   'NamespaceInvalid',
   'NamespaceNotAllowed',
   'NamespaceNotManaged',

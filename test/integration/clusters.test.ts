@@ -405,6 +405,51 @@ test('S12, S16, B5: a kubeconfig that is gone, cannot be used, or leads to anoth
   assert.equal((await webIn(other, there.namespace))?.version, '3');
 });
 
+test('S17: a kubeconfig whose Secret names its hosts leads to no other: that is told, nothing is sent there, and what runs stays', async (t) => {
+  const other = await useOtherCluster();
+  const proxy = await startFaultProxy(other);
+  t.after(() => proxy.stop());
+  const stage = await newStage(t, { files: configMap('1') });
+  const there = await newRemoteEnvironment(t, stage, 'there');
+  await newLanding(t, other, there.namespace);
+  const bind = (hosts: string) =>
+    stage.kubectl('annotate', '--overwrite', 'secret', 'there', `towpath.dev/hosts=${hosts}`);
+  await stage.kubectl('create', 'secret', 'generic', 'there');
+  await bind('eu.example.com');
+  await storeKubeConfig(
+    stage,
+    'there',
+    proxy.kubeConfigFor(await newAccount(other, `of-${stage.namespace}`)),
+  );
+  await stage.application('web', { environments: [{ name: there.name }] });
+  const { host } = new URL(proxy.serverUrl);
+  const says = new RegExp(
+    `^Secret ${stage.namespace}/there may not be sent to ${host}, which \`server\` of its kubeconfig names: .* lists eu\\.example\\.com\\. Add the host`,
+  );
+  const toldBoth = async () => {
+    const { status } = await untilEnvironment(stage, there, 'HostNotListed');
+    assert.ok(status?.conditions?.some(({ type, status }) => type === 'Stalled' && status === 'True'));
+    const web = await stage.until(
+      'web',
+      ({ status }) => environmentOf(status, there.name)?.blockedBy?.[0]?.reason === 'HostNotListed',
+      'the Application to say so, too',
+    );
+    return environmentOf(web.status, there.name)?.blockedBy?.[0]?.message ?? '';
+  };
+  assert.match(await toldBoth(), says);
+  assert.deepEqual(proxy.find({}), [], 'nothing was sent');
+
+  await bind(host);
+  const first = await stage.repository.revParse('main');
+  await stage.untilReadyAt('web', first);
+  await bind('eu.example.com');
+  assert.match(await toldBoth(), says);
+  const second = await stage.repository.commit(configMap('2'));
+  assert.equal((await webIn(other, there.namespace))?.version, '1', 'what runs stays');
+  await bind(`eu.example.com,${host}`);
+  await stage.untilReadyAt('web', second);
+});
+
 test("S2: where the kubeconfig's account loses view the ServiceAccount watches its namespace, until that is back", async (t) => {
   const other = await useOtherCluster();
   const proxy = await startFaultProxy(other);

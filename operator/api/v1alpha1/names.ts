@@ -33,7 +33,7 @@ export const ANNOTATION_ABANDON = `${GROUP}/abandon`;
 export const ANNOTATION_CLUSTER_CONFIRMED = `${GROUP}/cluster-confirmed`;
 /**
  * On a Secret with credentials: the hosts that it may be sent to, `host` or `host:port`, separated by commas; any other
- * gets nothing. Without it every Application of its namespace may send it anywhere.
+ * gets nothing. Without it every Application of its namespace may send it anywhere, and a kubeconfig leads where it says.
  */
 export const ANNOTATION_HOSTS = `${GROUP}/hosts`;
 

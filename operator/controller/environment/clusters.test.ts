@@ -269,3 +269,37 @@ test('B3: each Environment is told of the Secret and the context that it has its
   );
   assert.deepEqual(told, ['prod']);
 });
+
+test('S17: a kubeconfig whose Secret names its hosts leads to no other host, nor by way of one', async (t) => {
+  const { clusters, store, follow, connected, errorOf, untilKnown } = await stagedSecrets(t);
+  const untilRefused = (what: RegExp) =>
+    eventually(() => errorOf('eu')?.reason === 'HostNotListed' && what.test(errorOf('eu')?.message ?? ''), {
+      describe: `${what}; ${errorOf('eu')?.message}`,
+    });
+  store('eu', kubeConfig(), 'us.example.com, eu.example.com:443');
+  follow('eu');
+  await untilRefused(/./);
+  assert.equal(
+    errorOf('eu')?.message,
+    'Secret towpath/eu may not be sent to eu.example.com:6443, which `server` of its kubeconfig names: its annotation towpath.dev/hosts lists us.example.com, eu.example.com:443. Add the host there if it may have the credential, or store another kubeconfig.',
+  );
+  assert.equal(errorOf('eu')?.remedy, 'Person');
+  assert.deepEqual(connected, [], 'it is not even connected to');
+
+  // Not by sharing the way of a Secret with the same content either.
+  store('free', kubeConfig());
+  follow('free');
+  await untilKnown('free');
+  assert.equal(errorOf('eu')?.reason, 'HostNotListed');
+  assert.throws(() => clusters.of('eu', UID), { reason: 'ClusterUnreachable' });
+
+  store('eu', kubeConfig(), 'eu.example.com');
+  await untilKnown('eu');
+  assert.ok(clusters.of('eu', UID));
+  const proxied = kubeConfig({ cluster: { 'proxy-url': 'http://proxy.example.com' } });
+  store('eu', proxied, 'eu.example.com');
+  await untilRefused(/proxy\.example\.com:80, which `proxy-url`/);
+  assert.throws(() => clusters.of('eu', UID), { reason: 'ClusterUnreachable' });
+  store('eu', proxied, 'eu.example.com, proxy.example.com:80');
+  await untilKnown('eu');
+});

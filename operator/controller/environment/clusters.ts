@@ -1,9 +1,10 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { type ClusterAccess, readKubeConfig } from '../../kube/kubeconfig.ts';
-import { References } from '../candidate/references.ts';
+import { type ReferencedContent, References } from '../candidate/references.ts';
 import type { Cluster } from '../cluster/cluster.ts';
 import { ClusterLink, type Connect, KUBE_SYSTEM, type LinkFacts, type LinkState } from './cluster-link.ts';
+import { hostRefusal } from './kubeconfig-hosts.ts';
 
 /** The Secret, in the operator's namespace, and its key with the kubeconfig. */
 export interface KubeConfigReference {
@@ -156,8 +157,8 @@ export class Clusters {
         const secret = { kind: 'Secret' as const, namespace, name: reference.name };
         const contents = await this.#secrets.read(environment, [secret], signal);
         if (signal.aborted) return;
-        const data = contents.get(`Secret/${reference.name}`)?.data;
-        this.#take(environment, followed, this.#accessIn(data, reference));
+        const content = contents.get(`Secret/${reference.name}`);
+        this.#take(environment, followed, this.#accessIn(content, reference));
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof TowpathError)) throw error;
@@ -168,16 +169,17 @@ export class Clusters {
     }
   }
 
-  #accessIn(
-    data: ReadonlyMap<string, Uint8Array> | undefined,
-    { name, key }: KubeConfigReference,
-  ): ClusterAccess {
+  #accessIn(secret: ReferencedContent | undefined, { name, key }: KubeConfigReference): ClusterAccess {
     const { namespace } = this.#options;
-    const content = data?.get(key);
-    if (content !== undefined)
-      return readKubeConfig(Buffer.from(content).toString('utf8'), this.#where(name));
+    const content = secret?.data.get(key);
+    if (content !== undefined) {
+      const given = readKubeConfig(Buffer.from(content).toString('utf8'), this.#where(name));
+      const refusal = hostRefusal({ name: `Secret ${namespace}/${name}`, hosts: secret?.hosts }, given);
+      if (refusal !== undefined) throw refusal;
+      return given;
+    }
     const what =
-      data === undefined
+      secret === undefined
         ? `Secret ${namespace}/${name}, which has the kubeconfig, does not exist`
         : `Secret ${namespace}/${name} has no key ${key}, which is to have the kubeconfig`;
     const next = 'Store it; what runs there stays.';

@@ -18,9 +18,10 @@ export function repositoryUrl(text: string): URL {
   return url;
 }
 
-/** Where a URL with `https` or `oci` leads: an address of IPv6 without its brackets, the port also where none is written. */
-export function hostAndPort({ hostname, port }: URL): { host: string; port: number } {
-  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? 443 : Number(port) };
+/** Where a URL with `https`, `oci` or `http` leads: an address of IPv6 without its brackets, the port also where none is written. */
+export function hostAndPort({ hostname, port, protocol }: URL): { host: string; port: number } {
+  const byDefault = protocol === 'http:' ? 80 : 443;
+  return { host: hostname.replace(/^\[(.*)\]$/, '$1'), port: port === '' ? byDefault : Number(port) };
 }
 
 /** What a file is called that is downloaded from a URL. */

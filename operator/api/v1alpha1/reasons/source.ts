@@ -55,8 +55,8 @@ export const SOURCE_REASONS = {
     'Give it the keys that the message names.',
   ),
   HostNotListed: person(
-    "A Secret that spec.source.secretRef, spec.helm.chart.secretRef or spec.helm.registries names is bound to other hosts than the repository's by its annotation towpath.dev/hosts: nothing was sent.",
-    'Add the host to the annotation if it may have the credential, or name another Secret; a change is noticed at once.',
+    "A Secret that spec.source.secretRef, spec.helm.chart.secretRef or spec.helm.registries names is bound to other hosts than the repository's by its annotation towpath.dev/hosts, or one with an Environment's kubeconfig to others than its server's and proxy's: nothing was sent.",
+    'Add the host to the annotation if it may have the credential, or name another Secret; for a kubeconfig, store another one. A change is noticed at once.',
   ),
   HostKeyUnknown: person(
     'The known_hosts of the Secret have no key for the SSH server.',
