@@ -931,12 +931,12 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     '… what failed is not begun anew, whoever asks for that, and kept as far as it got',
     {
       deployment: deployment(NEW, EXHAUSTED),
-      ...tidied(NEW),
+      ...seen(NEW),
       ...NO_POLICY,
       request: 'x',
       ...retry(seconds(4), noPolicy, NOW, 'x'),
     },
-    'Repair',
+    'Tidy',
   ],
   [
     'it was judged, others need not be waited for any more, and a dependency is not met by now',
