@@ -9,6 +9,7 @@ import {
   notWhatItSays,
   rangeWarnings,
 } from './chart-dependencies.ts';
+import { FoundMemory } from './found-charts.ts';
 import { RangeMemory } from './settled-ranges.ts';
 
 const never = new AbortController().signal;
@@ -17,6 +18,7 @@ const terms: FetchTerms = {
   patience: 'Unlimited',
   tenant: 'shop',
   pins: [],
+  found: { find: () => undefined, note: () => undefined },
   ranges: new RangeMemory().of('shop/web', []),
   credentialFor: () => undefined,
 };
@@ -113,6 +115,35 @@ describe('charts that a render lacks', () => {
       },
     );
     assert.ok(performance.now() - began < 20_000);
+  });
+
+  test('A4: come in the end though each try ends after one of them, each from where the one before ended', async () => {
+    const names = ['one', 'two', 'three', 'four', 'five'];
+    const memory = new FoundMemory();
+    const asked: string[] = [];
+    const tried = (application: string) => {
+      let answers = 1;
+      const slow: ChartFetcher = {
+        resolve,
+        fetch: async ({ name, version, digest }) => {
+          if (digest === undefined) asked.push(name);
+          if (digest === undefined && answers-- === 0)
+            throw new TowpathError('Time', 'Timeout', 'It has not answered.');
+          return { name, version, digest: `digest of ${name}`, data: Buffer.alloc(0) };
+        },
+      };
+      const charts = names.map((name) => of('https://x.example', name));
+      return fetchedCharts(slow, charts, { ...terms, found: memory.of(application) }, never);
+    };
+    for (let tries = 1; tries < names.length; tries++)
+      await assert.rejects(tried('shop/web'), { reason: 'Timeout' });
+    const { pins } = await tried('shop/web');
+    assert.deepEqual(
+      pins.map(({ name, digest }) => [name, digest]),
+      names.map((name) => [name, `digest of ${name}`]),
+    );
+    assert.deepEqual(asked, ['one', 'two', 'two', 'three', 'three', 'four', 'four', 'five', 'five']);
+    await assert.rejects(tried('shop/other'), { reason: 'Timeout' }, 'another one finds out by itself');
   });
 
   test('S9: are no more than 50', async () => {

@@ -8,6 +8,7 @@ import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
 import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
 import type { CredentialFor } from './chart-credentials.ts';
+import type { FoundCharts } from './found-charts.ts';
 import { type Patience, patiently } from './patience.ts';
 import type { SettledRanges } from './settled-ranges.ts';
 
@@ -49,6 +50,8 @@ export interface FetchTerms {
   tenant: string;
   /** What charts were that were fetched for the Application before. */
   pins: readonly ChartPin[];
+  /** What they were at a try of a moment ago. */
+  found: FoundCharts;
   ranges: SettledRanges;
   credentialFor: CredentialFor;
 }
@@ -101,15 +104,17 @@ export async function fetchedCharts(
 async function fetchedChart(
   fetcher: ChartFetcher,
   chart: ChartReference,
-  { ranges, credentialFor, pins, tenant }: FetchTerms,
+  { ranges, credentialFor, pins, found, tenant }: FetchTerms,
   signal: AbortSignal,
 ): Promise<ChartArchive> {
   const credential = credentialFor(chart.repository);
   const { name, repository } = chart;
-  const fetch = (version: string) => {
+  const fetch = async (version: string) => {
     const exact = { name, repository, version };
-    const pinned = { ...exact, digest: pinOf(pins, exact)?.digest };
-    return fetcher.fetch(pinned, signal, credential, credentialFor, tenant);
+    const pinned = { ...exact, digest: pinOf(pins, exact)?.digest ?? found.find(exact) };
+    const archive = await fetcher.fetch(pinned, signal, credential, credentialFor, tenant);
+    found.note(exact, archive.digest);
+    return archive;
   };
   if (chart.isRange !== true) return fetch(chart.version);
   const version =

@@ -24,6 +24,7 @@ import {
   rangeWarnings,
 } from './chart-dependencies.ts';
 import { ChartSignatures, keyringDigest, type ProvenanceFetcher } from './chart-signatures.ts';
+import { FoundMemory } from './found-charts.ts';
 import { patienceWith } from './patience.ts';
 import { Quarantine } from './quarantine.ts';
 import { RangeMemory } from './settled-ranges.ts';
@@ -72,6 +73,7 @@ export type RenderedCandidate = Rendered & {
 export class Rendering {
   readonly #options: RenderingOptions;
   readonly #ranges = new RangeMemory();
+  readonly #found = new FoundMemory();
   readonly #signatures: ChartSignatures;
 
   constructor(options: RenderingOptions) {
@@ -82,10 +84,12 @@ export class Rendering {
   /** Another process may look after what this one did. */
   clear(): void {
     this.#ranges.clear();
+    this.#found.clear();
   }
 
   forget(application: string): void {
     this.#ranges.forget(application);
+    this.#found.forget(application);
   }
 
   /** @throws Quarantine for what the render refuses, which no cluster will ever take; TowpathError for what does not come. */
@@ -172,6 +176,7 @@ export class Rendering {
       tenant: namespaceOf(key),
       patience: patienceWith(kept),
       pins,
+      found: this.#found.of(key),
       ranges: this.#ranges.of(key, pins),
       credentialFor,
     };

@@ -1,7 +1,7 @@
 import { BoundedMap } from '../bounded-map.ts';
 
-/** Twice as long as who gave up waiting may take until the next try. */
-const KEPT_MS = 60_000;
+/** Several times as long as who gave up waiting may take until the next try: what a range came to is wanted until its archive is there. */
+const KEPT_MS = 120_000;
 
 /** An answer by what was asked; undefined: there is nothing. */
 export interface Answer<T> {
