@@ -5,9 +5,10 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { scaled } from '../../../test/harness/slowness.ts';
 import { always, eventually } from '../../../test/harness/wait.ts';
 import { Authorities } from '../transport/authorities.ts';
-import { ChartRepositories } from './chart-repositories.ts';
+import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
 import { ChartVersions, type FollowedChart, type WatchedChart } from './chart-versions.ts';
 
 const HOUR = 3_600_000;
@@ -33,10 +34,11 @@ const publish = (name: string, version: string) =>
   published.publish({ 'Chart.yaml': `apiVersion: v2\nname: ${name}\nversion: ${version}\n` });
 const indexes = () => published.requests.filter(({ path }) => path.endsWith('index.yaml'));
 
-function follow(t: TestContext): ChartVersions {
+function follow(t: TestContext, options: Partial<ChartRepositoriesOptions> = {}): ChartVersions {
   const charts = new ChartRepositories({
     allowLoopback: true,
     locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    ...options,
   });
   const versions = new ChartVersions({ charts });
   t.after(async () => {
@@ -245,6 +247,27 @@ describe('the versions of charts', () => {
     answering({ with: undefined });
     held[0]?.();
     await left;
+  });
+
+  test('A4: are asked for on where a range is left while the one before it is looked up', async (t) => {
+    const [begun, ends] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+    const versions = follow(t, {
+      locate: async (wanted, index, signal) => {
+        begun.resolve();
+        await ends.promise;
+        return engine.renderer.findInIndex(wanted, index, signal);
+      },
+    });
+    const stays = versions.watch('shop/stays', chart('^1.0.0'), HOUR, nobody);
+    versions.watch('shop/leaves', chart('*', { name: 'web' }), HOUR, nobody);
+    const first = stays.resolve(AbortSignal.timeout(scaled(20_000)));
+    await begun.promise;
+    versions.unwatch('shop/leaves');
+    ends.resolve();
+    assert.match(await first, /^1\./);
+    await publish('redis', '1.9.0');
+    await stays.poll(AbortSignal.timeout(scaled(20_000)));
+    assert.equal(await stays.resolve(never), '1.9.0');
   });
 
   test('D14, S4: are asked for by each credential for itself, and no longer with one that was taken back', async (t) => {

@@ -99,11 +99,12 @@ export class FollowedPlace {
   }
 
   async #lookUp(range: FollowedRange, listing: ChartListing): Promise<void> {
-    if (range.state === listing.state) return;
+    const tenants = this.#options.tenantsOf(range);
+    // It may have been left since the list was asked for.
+    if (range.state === listing.state || tenants.size === 0) return;
     const { signal } = this.#stopped;
     try {
-      const highest = listing.highest(range.wanted, this.#options.tenantsOf(range));
-      range.version = await unlessAborted(highest, signal);
+      range.version = await unlessAborted(listing.highest(range.wanted, tenants), signal);
       range.error = undefined;
       range.state = listing.state;
     } catch (error) {

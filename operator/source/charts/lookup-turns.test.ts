@@ -54,6 +54,16 @@ test('A3: what several wait for has the turn of whichever of them is first, of t
   await Promise.all([first, shared, ...waiting]);
 });
 
+test('A4: what nobody waits for by now has a turn, and whoever began it goes on', async () => {
+  const { take, end, begun } = turns();
+  const running = [take('one', new Set(['a'])), take('two', new Set(['b']))];
+  const left = [take('left', new Set()), take('left as well', new Set())];
+  await turn();
+  for (const name of ['one', 'two', 'left', 'left as well']) await end(name);
+  await Promise.all([...running, ...left]);
+  assert.deepEqual(begun, ['one', 'two', 'left', 'left as well']);
+});
+
 test('what is given up has no turn, and what fails gives its place back', async () => {
   const { take, end, begun } = turns();
   const running = take('running', new Set(['a']));

@@ -6,6 +6,8 @@ const PLACES = 2;
 const OF_ONE = 1;
 /** Tenants of which it is remembered when they had a turn. */
 const MOST_TENANTS = 1_000;
+/** What nobody waits for has a turn, too: whoever began it does not go on before. */
+const NOBODY: ReadonlySet<string> = new Set(['']);
 
 interface Waiting {
   tenants: ReadonlySet<string>;
@@ -81,7 +83,7 @@ export class LookupTurns {
     let next: [Waiting, string] | undefined;
     let least = Number.POSITIVE_INFINITY;
     for (const waiting of this.#waiting)
-      for (const tenant of waiting.tenants) {
+      for (const tenant of waiting.tenants.size === 0 ? NOBODY : waiting.tenants) {
         const served = this.#served.get(tenant) ?? 0;
         if (served >= least || (this.#running.get(tenant) ?? 0) >= OF_ONE) continue;
         [next, least] = [[waiting, tenant], served];
