@@ -499,6 +499,28 @@ describe('a chart of a Helm repository', () => {
     assert.equal(lookups, 2);
   });
 
+  test('that is not there is looked up once in each index, however often it is asked for', async (t) => {
+    let lookups = 0;
+    const charts = repositories(t, {
+      recentMs: 0,
+      locate: (chart, index, signal) => {
+        lookups++;
+        return engine.renderer.findInIndex(chart, index, signal);
+      },
+    });
+    const missing = redis('3.0.0');
+    const told = { reason: 'ChartNotFound', message: /no version 3\.0\.0 of chart redis\. It has 1\.0\.0/ };
+    for (let times = 0; times < 5; times++) await assert.rejects(charts.fetch(missing, never), told);
+    const unknown = { ...redis('3.0.0'), name: 'rediss' };
+    for (let times = 0; times < 5; times++)
+      await assert.rejects(charts.fetch(unknown, never), { message: /no chart rediss\. It has redis/ });
+    // Where nothing is cut out of the index, no engine is asked either.
+    assert.equal(lookups, 1);
+    await published.publish({ 'Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 3.0.0\n' });
+    assert.equal((await charts.fetch(missing, never)).version, '3.0.0');
+    assert.equal(lookups, 2);
+  });
+
   test('goes from the disk where the bound is reached, and comes again', async (t) => {
     const charts = repositories(t, { limits: { cacheBytes: 1 } });
     await charts.fetch(redis('1.0.0'), never);

@@ -50,8 +50,10 @@ const MOST_LOCATED = 10_000;
 /** Versions of charts where they are published. */
 export class PublishedCharts {
   readonly #options: PublishedChartsOptions;
-  /** What was found, by who asked for what, and the index that it was found in. */
-  readonly #located = new BoundedMap<string, { index: string; located: Located }>(MOST_LOCATED);
+  /** What an index was found to have, or to lack, by who asked for what: the same as long as the index is. */
+  readonly #located = new BoundedMap<string, { index: string; located: Located | TowpathError }>(
+    MOST_LOCATED,
+  );
 
   constructor(options: PublishedChartsOptions) {
     this.#options = options;
@@ -67,14 +69,11 @@ export class PublishedCharts {
     const { name, version } = wanted;
     const { recentMs } = this.#options;
     const asked = performance.now();
-    let found = await this.#locateIn(asking, asked - recentMs);
+    let located = await this.#locateIn(asking, asked - recentMs);
     // It may have been published since.
-    if ((found.located?.version ?? '') === '')
-      found = await this.#locateIn(asking, asked - Math.min(recentMs, MISSING_MS));
-    const { located, names } = found;
-    if (located === undefined) throw notFound(wanted, '', nearNames(name, names));
-    // As a whole, it may have other charts only.
-    if (located.version === '') throw notFound(wanted, version, nearVersions(version, located.versions));
+    if (located instanceof TowpathError)
+      located = await this.#locateIn(asking, asked - Math.min(recentMs, MISSING_MS));
+    if (located instanceof TowpathError) throw located;
     const what = `The entry of chart ${name} ${version} in index.yaml of ${wanted.repository}`;
     const digest = digestIn(located.digest, what);
     return isOci(located.url)
@@ -88,19 +87,18 @@ export class PublishedCharts {
     return 'place' in entry ? this.#elsewhere(asking, entry) : this.#inRepository(asking, entry);
   }
 
-  /** What an index that was asked for then, or later, has of a chart; nothing of one that it does not have. */
-  async #locateIn(asking: Asking, since: number): Promise<Omit<Found, 'index'>> {
+  /** What an index that was asked for then, or later, has of a chart; or that it lacks it. */
+  async #locateIn(asking: Asking, since: number): Promise<Located | TowpathError> {
     const { lookups } = this.#options;
     const key = keyOf(asking);
     const index = await lookups.index(asking, since);
     const known = this.#located.get(key);
-    if (known?.index === index) return { located: known.located, names: [] };
+    if (known?.index === index) return known.located;
     const found = await lookups.inIndex(asking, since);
-    const { located } = found;
+    const located = locatedOr(asking.wanted, found);
     // Another index may have come meanwhile.
-    if (located !== undefined && located.version !== '')
-      this.#located.set(key, { index: found.index, located });
-    return found;
+    this.#located.set(key, { index: found.index, located });
+    return located;
   }
 
   async #inRegistry(asking: Asking): Promise<Published> {
@@ -203,6 +201,15 @@ export class PublishedCharts {
     });
     return status === 200 ? body : undefined;
   }
+}
+
+/** What an index has of a version, or that it lacks it, with what it has instead. */
+function locatedOr(wanted: WantedChart, { located, names }: Found): Located | TowpathError {
+  const { name, version } = wanted;
+  if (located === undefined) return notFound(wanted, '', nearNames(name, names));
+  // As a whole, it may have other charts only.
+  if (located.version === '') return notFound(wanted, version, nearVersions(version, located.versions));
+  return located;
 }
 
 /**
