@@ -265,7 +265,15 @@ export class ChartRepositories {
   *#knownAs(asking: Asking, credentialFor: CredentialFor): Generator<Asking> {
     yield asking;
     const place = this.#places.get(keyOf(asking));
-    if (place !== undefined) yield askingElsewhere(asking, place, credentialFor);
+    if (place === undefined) return;
+    let elsewhere: Asking;
+    try {
+      elsewhere = askingElsewhere(asking, place, credentialFor);
+    } catch {
+      // The index may lead elsewhere by now: where it does not, whoever asks it is told.
+      return;
+    }
+    yield elsewhere;
   }
 
   /** What nobody has to be asked for. */
@@ -299,7 +307,10 @@ export class ChartRepositories {
     if (isOci(asking.wanted.repository)) return { asking };
     const key = keyOf(asking);
     const entry = await this.#shared(`entry ${key}`, asking, (shared) => this.#published.entry(shared));
-    if (!('place' in entry)) return { asking, entry };
+    if (!('place' in entry)) {
+      this.#places.delete(key);
+      return { asking, entry };
+    }
     this.#places.set(key, entry.place);
     return { asking: askingElsewhere(asking, entry.place, credentialFor), entry };
   }

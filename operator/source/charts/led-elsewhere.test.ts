@@ -5,6 +5,7 @@ import { type ChartRepository, startChartRepository } from '../../../test/harnes
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { newSigningKey } from '../../../test/harness/signing-key.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { asChartOfSpec } from './chart-of-spec.ts';
@@ -233,6 +234,28 @@ describe('a chart whose Helm repository has its archive in a registry', () => {
       reason: 'ChartReplaced',
       message: new RegExp(`sha256:${digest} for chart redis 1\\.0\\.0, under which sha256:${pushed.digest}`),
     });
+  });
+
+  test('is fetched from its repository once the index has it there again, whatever the registry was asked with', async (t) => {
+    indexHas(`${registry.url}/redis:1.0.0`, pushed.digest);
+    const fetching = charts(t, { recentMs: 0 });
+    const { data } = await fetching.fetch(redisOf(), never);
+    const missing = new TowpathError('Resource', 'SecretMissing', 'Secret shop/registry does not exist.');
+    const withoutSecret = () =>
+      fetching.fetch(redisOf(), never, undefined, () => {
+        throw missing;
+      });
+    await assert.rejects(withoutSecret(), { reason: 'SecretMissing', message: missing.message });
+    indexHas('redis-1.0.0.tgz', pushed.digest);
+    const index = repository.intercept;
+    repository.intercept = (request, response) => {
+      if (!request.url?.endsWith('.tgz')) return index?.(request, response) === true;
+      response.end(data);
+      return true;
+    };
+    assert.deepEqual((await withoutSecret()).data, data);
+    const { text } = (await fetching.provenance({ ...redisOf(), digest: pushed.digest }, never)) ?? {};
+    assert.equal(text, undefined, 'nor is the registry asked for what was signed');
   });
 
   test('has what its publisher signed where its archive is', async (t) => {
