@@ -2,6 +2,8 @@ import { fitBetween } from '../api/v1alpha1/bound-status.ts';
 import type { BlockedBy } from './gate.ts';
 import type { Governance } from './governance.ts';
 
+const GOES_ON = ', and what has its first write goes on';
+
 /**
  * What keeps anything new out of an Environment that requires a policy (S14): what decides alone is that exactly one has the target
  * in a stage, in whichever order all of this was made, and no Promote of a person passes that. What was let in goes on, whatever
@@ -13,7 +15,7 @@ export function requiredPolicyGate(environment: string, governance: Governance):
     message: fitBetween(
       `Environment ${environment} takes only what a PromotionPolicy brings there (spec.requirePolicy), and `,
       why,
-      ': nothing new enters, and what has its first write goes on.',
+      `: nothing new enters${GOES_ON}.`,
     ),
     remedy,
     standing: 'Blocked',
@@ -38,4 +40,9 @@ export function requiredPolicyGate(environment: string, governance: Governance):
     case 'Unknown':
       return gate('PoliciesUnknown', 'Time', `these are not known: ${governance.problem}`);
   }
+}
+
+/** The message of that gate where nothing has its first write. */
+export function whereNothingBegan(message: string): string {
+  return message.replace(GOES_ON, '');
 }

@@ -254,7 +254,7 @@ test('S14: no policy is asked for where an entry is removed or renamed, or its A
 test('S14: without the policy that is required nothing is begun, also where a record is lost or an entry renamed; what was begun is not refused', () => {
   const lacksPolicy = {
     reason: 'NoPolicy',
-    message: 'None has it.',
+    message: 'None has it: nothing new enters, and what has its first write goes on.',
     remedy: 'Resource',
     standing: 'Blocked',
   } as const;
@@ -265,7 +265,7 @@ test('S14: without the policy that is required nothing is begun, also where a re
     const { refusal } = refusedUnbegun(lacking, record);
     assert.deepEqual(
       [refusal?.reason, refusal?.message, refusal?.remedy],
-      ['NoPolicy', 'None has it.', 'Resource'],
+      ['NoPolicy', 'None has it: nothing new enters.', 'Resource'],
     );
     assert.equal(refusedUnbegun(target, record), target, 'nobody asks for one');
   }

@@ -8,6 +8,7 @@ import type { IgnoreRule } from '../../plan/ignore.ts';
 import type { Doubt } from '../../promote/doubt.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import type { Governance } from '../../promote/governance.ts';
+import { whereNothingBegan } from '../../promote/required-policy.ts';
 
 /** Which target it is: enough to find its record and its objects, also where its Application cannot be read. */
 export interface TargetIdentity {
@@ -93,7 +94,8 @@ export function refusedUnbegun<One extends SpecifiedTarget>(
   if (!('lacksPolicy' in target) || target.lacksPolicy === undefined) return target;
   if (target.refusal !== undefined || record?.deployment !== undefined) return target;
   const { remedy, reason, message } = target.lacksPolicy;
-  const refused = { ...target, refusal: new TowpathError(remedy, reason, message) };
+  const refusal = new TowpathError(remedy, reason, whereNothingBegan(message));
+  const refused = { ...target, refusal };
   Object.freeze(refused);
   return refused;
 }
