@@ -51,7 +51,8 @@ interface There {
   /** The archive; null: it cannot be read. */
   readonly lines?: string | null;
   readonly promotions?: readonly object[];
-  readonly applications?: readonly object[];
+  /** null: they cannot be listed. */
+  readonly applications?: readonly object[] | null;
 }
 
 async function answered(
@@ -65,7 +66,8 @@ async function answered(
     binaryData: { [LEDGER_KEY]: gzipSync(lines ?? '').toString('base64') },
   };
   const ifAny = ([, resource = '']: readonly string[]) => {
-    if (resource.startsWith('applications')) return { items: applications };
+    if (resource.startsWith('applications'))
+      return applications === null ? undefined : { items: applications };
     if (resource === 'configmaps') return lines === null ? undefined : { items: [chunk] };
     return undefined;
   };
@@ -141,6 +143,18 @@ for (const [name, command] of Object.entries({ at, 'history --rates': history })
     assert.equal((await answered(command, ['web', 'staging'])).code, 0);
   });
 }
+
+test('D8: where Applications cannot be listed, at and history --rates say that, and not that there is none of a name', async () => {
+  for (const command of [at, history])
+    for (const words of [['web', 'prod'], ['new'], ['web', 'staging']]) {
+      const { code, told, printed } = await answered(command, words, { applications: null });
+      assert.equal(code, 10, words.join(' '));
+      assert.match(told, /^The Applications that there are could not be listed \(kubectl get applications/m);
+      assert.doesNotMatch(told, /There is no/);
+      if (command === at && words[1] !== undefined)
+        assert.match(printed, words[1] === 'prod' ? /web +prod +not recorded/ : /web +staging .*Succeeded/);
+    }
+});
 
 test('at of what was never deployed says of each of its environments that nothing is recorded', async () => {
   const { code, printed } = await answered(at, ['new']);

@@ -37,9 +37,11 @@ export function refuseUnknown(
   {
     names,
     seesArchive,
+    seesApplications,
   }: {
     names: Names;
     seesArchive: boolean;
+    seesApplications: boolean;
   },
   {
     namespace,
@@ -53,7 +55,8 @@ export function refuseUnknown(
     operatorNamespace: string;
   },
 ): void {
-  if (application === undefined) return;
+  // A name in no record may be one of those that could not be listed.
+  if (application === undefined || !seesApplications) return;
   const more = seesArchive
     ? ''
     : ` The archive in namespace ${operatorNamespace} cannot be read with your rights: of what was deleted it may have records.`;

@@ -38,6 +38,8 @@ export interface ReadOptions {
 /** What of the ledger the user may see, and can read. */
 export interface LedgerRead extends Ledger {
   readonly seesArchive: boolean;
+  /** Whether the Applications that there are could be listed. */
+  readonly seesApplications: boolean;
   /** What says nothing because it cannot be read, each in words: a later Towpath wrote it, or something broke it. */
   readonly unreadable: readonly string[];
   readonly names: Names;
@@ -79,6 +81,7 @@ export async function readLedger(
     unrecorded: unrecordedOf(told.applications, entries),
     reach: isWhole ? 'Whole' : 'Partial',
     seesArchive: chunks !== undefined,
+    seesApplications: applications !== undefined,
     unreadable: [...archived.unreadable, ...made.unreadable, ...told.unreadable],
     names: namesOf(entries, told),
   };
@@ -129,8 +132,19 @@ function nameOf(item: unknown): string {
 }
 
 /** That an answer lacks what could not be read; undefined where that is nothing. */
-export function tellUnreadable({ unreadable }: Pick<LedgerRead, 'unreadable'>): string | undefined {
-  if (unreadable.length === 0) return undefined;
+export function tellUnreadable({
+  unreadable,
+  seesApplications,
+}: Pick<LedgerRead, 'unreadable' | 'seesApplications'>): string | undefined {
+  const unlisted = seesApplications ? [] : [UNLISTED];
+  const unread = unreadable.length === 0 ? [] : [unreadIn(unreadable)];
+  return unlisted.length + unread.length === 0 ? undefined : [...unlisted, ...unread].join(' ');
+}
+
+const UNLISTED =
+  'The Applications that there are could not be listed (kubectl get applications.towpath.dev tells why): what they have that is in no record is missing here.';
+
+function unreadIn(unreadable: readonly string[]): string {
   return `Not all of the ledger can be read, and what is recorded there is missing here: ${known(unreadable)}. Where a later Towpath wrote it, its plugin reads it.`;
 }
 
