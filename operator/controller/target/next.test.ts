@@ -785,6 +785,21 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     'Restore',
   ],
   [
+    'A4: … while whatever is new is blocked, by a required policy that is lost, say',
+    { deployment: deployment(NEW), ...seen(NEW), ...remembered({ renderAnew: true }), ...NO_POLICY },
+    'Restore',
+  ],
+  [
+    '… of which came other bytes, which are new',
+    {
+      deployment: deployment(RENDERED_BEFORE),
+      ...seen(NEW),
+      ...remembered({ renderAnew: true }),
+      ...NO_POLICY,
+    },
+    'Judge',
+  ],
+  [
     'Git does not answer, nothing runs',
     {
       found: { sight: 'Seen', obstacle: { at: 'Resolving', error: ofTime, isAnswer: false } },

@@ -52,8 +52,11 @@ export function stageOf(state: TargetState): Stage {
   if (found.held !== undefined) return 'Held';
   if (!isToDeploy(state)) return 'Current';
   const { candidate } = wanted;
+  const isBlocked = blockedByOf(state, 'Blocked') !== undefined;
+  // The same bytes as before let nothing new in.
+  if (isBlocked && isLost(state)) return 'Lost';
   // Whatever was judged before: who judges says why it may not run.
-  if (blockedByOf(state, 'Blocked') !== undefined)
+  if (isBlocked)
     return isToAccept(state) && memory.judged === judgedAs(state, candidate) ? 'Unparked' : 'Unjudged';
   if (mayOnlyPark(state)) {
     // What waits for a request was judged when it came; whatever wakes us since is no reason to ask again.
