@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import {
   againAt,
+  begunFor,
   CHECK_OUTCOMES,
   type Check,
   type CheckRun,
@@ -14,6 +15,7 @@ import {
   lostOf,
   MOST_TRIES,
   nextCheck,
+  runningOn,
   standingOf,
   verdictOf,
 } from './checks.ts';
@@ -178,6 +180,28 @@ test('A7: a check that something entered with is not passed by taking it out of 
   const without = situation({ wanted: gone, kept: ['smoke', 'load'] });
   assert.deepEqual(checksAfter(before, new Map(), without)?.runs, [ended('Passed')]);
   assert.equal(checksAfter(before, new Map(), situation({ wanted: gone })), undefined);
+});
+
+test('A2: where a policy is lost, what was begun goes on to its end and is kept; nothing is begun, and what it came to counts', () => {
+  const load = ended('Passed', { check: 'load' });
+  const before = known(BEGUN, load);
+  const without = situation({ wanted: begunFor(DIGEST, before), isHealthy: false });
+  assert.equal(checksAfter(before, NO_ENDS, without), before, 'also of what nobody entered with');
+  assert.deepEqual(runningOn(['smoke', 'load'], [], DIGEST, before), ['smoke']);
+  assert.deepEqual(runningOn(['smoke'], [SMOKE], DIGEST, before), [], 'a policy has it again');
+  assert.deepEqual(lostOf(['smoke', 'load'], [], DIGEST, before), []);
+
+  const end = { outcome: 'Failed', at: NOW.toISOString(), why: 'exit code 1' } as const;
+  const after = checksAfter(before, new Map([[BEGUN, end]]), without);
+  assert.deepEqual(after, known({ ...BEGUN, ended: end }, load));
+  assert.equal(verdictOf(['smoke', 'load'], [], DIGEST, after).is, 'Failed');
+
+  assert.deepEqual(
+    lostOf(['smoke'], [], DIGEST, known(ended('CouldNotRun'))),
+    ['smoke'],
+    'nobody tries it again',
+  );
+  assert.deepEqual(begunFor(OTHER, before), []);
 });
 
 /** What happens to the checks of an environment, one thing after the other. */

@@ -4,8 +4,8 @@ import type { CheckSpec } from '../api/v1alpha1/checks.ts';
 import { backoffMs } from '../retry/backoff.ts';
 import { earliest } from './earliest.ts';
 
-/** A check as a policy or an Environment has it. */
-export interface Check {
+/** What of a check tells how its runs stand. */
+export interface CheckRule {
   readonly name: string;
   /** Digest of what it runs, in hex: with another template it is another check. */
   readonly template: string;
@@ -13,9 +13,13 @@ export interface Check {
   readonly deadlineMs: number;
   /** How old a result may be when something enters by it. */
   readonly validForMs?: number;
-  readonly job: CheckSpec['job'];
   /** The Environment that demands it itself; absent: a policy does. */
   readonly environment?: string;
+}
+
+/** A check as a policy or an Environment has it. */
+export interface Check extends CheckRule {
+  readonly job: CheckSpec['job'];
 }
 
 /** The last run of a check for the manifests that run. Kept in the target's record. */
@@ -97,7 +101,7 @@ export function runOf(
 
 /** How a check stands for manifests, by what is known of those that run. */
 export function standingOf(
-  check: Check,
+  check: CheckRule,
   digest: string,
   checks: Checks | undefined,
   now: Date,
@@ -116,6 +120,18 @@ export function standingOf(
   }
 }
 
+/** The longest that a check may take, and by which Kubernetes has ended its Job where no operator does. */
+const LONGEST_MS = 86_700_000;
+
+/**
+ * Where no one policy has it in a stage, whatever became of that: what was begun goes on to its end, and is kept, so that
+ * what is verified fails by it, and a policy that comes back finds it. Nothing new is begun by these.
+ */
+export function begunFor(digest: string, checks: Checks | undefined): readonly CheckRule[] {
+  if (checks?.digest !== digest) return [];
+  return checks.runs.map(({ check, template }) => ({ name: check, template, deadlineMs: LONGEST_MS }));
+}
+
 /** By when a run has to have ended. */
 export function deadlineOf({ deadlineMs }: Pick<Check, 'deadlineMs'>, { startedAt }: CheckRun): Date {
   return new Date(Date.parse(startedAt) + deadlineMs);
@@ -127,13 +143,13 @@ export function againAt({ ended, tries = 0 }: CheckRun): Date | undefined {
   return new Date(Date.parse(ended.at) + backoffMs({ ...AGAIN, failures: tries + 1, jitter: 'None' }));
 }
 
-function isExpired({ validForMs }: Check, { at }: CheckEnd, now: Date): boolean {
+function isExpired({ validForMs }: CheckRule, { at }: CheckEnd, now: Date): boolean {
   return validForMs !== undefined && now.getTime() - Date.parse(at) > validForMs;
 }
 
 export interface CheckSituation {
   /** Those that are to be run here. */
-  readonly wanted: readonly Check[];
+  readonly wanted: readonly CheckRule[];
   /** Names of those whose end is still asked for, also where no policy has them any more. */
   readonly kept?: readonly string[];
   /** Of the manifests that run, or are on their way. */
@@ -144,7 +160,7 @@ export interface CheckSituation {
   /** Key of the sync request by which a person asks for what did not pass; undefined: nobody does. */
   readonly request: string | undefined;
   /** Whether somebody waits for what a check says: what nobody asks is not run for each edit of a policy. */
-  isWaitedFor(check: Check): boolean;
+  isWaitedFor(check: CheckRule): boolean;
   /** Something would enter by results that are too old by now. */
   readonly isAwaited: boolean;
 }
@@ -189,7 +205,7 @@ function isSame(one: Checks, other: Checks): boolean {
 
 /** The run to begin of a check, if one is to be begun now. */
 function runToBegin(
-  check: Check,
+  check: CheckRule,
   last: CheckRun | undefined,
   {
     now,
@@ -229,16 +245,32 @@ export function verdictOf(
   return { is: runs.every((run) => run?.ended?.outcome === 'Passed') ? 'Passed' : 'Unfinished' };
 }
 
-/** Those of these names that nobody can run any more, as no policy has them, and that came to nothing. */
+/** Those of these names that nobody can run any more, as no policy has them, and that came to nothing, nor will. */
 export function lostOf(
   names: readonly string[],
   had: readonly Check[],
   digest: string,
   checks: Checks | undefined,
 ): readonly string[] {
-  return names.filter(
-    (name) => !had.some((check) => check.name === name) && !runNamed(name, had, digest, checks),
-  );
+  return names.filter((name) => {
+    if (had.some((check) => check.name === name)) return false;
+    const run = runNamed(name, had, digest, checks);
+    return run === undefined || run.ended?.outcome === 'CouldNotRun';
+  });
+}
+
+/** Those of these names that no policy has any more, and that run to their end all the same. */
+export function runningOn(
+  names: readonly string[],
+  had: readonly Check[],
+  digest: string,
+  checks: Checks | undefined,
+): readonly string[] {
+  return names.filter((name) => {
+    if (had.some((check) => check.name === name)) return false;
+    const run = runNamed(name, had, digest, checks);
+    return run !== undefined && run.ended === undefined;
+  });
 }
 
 /** As a sentence has them. */
@@ -256,7 +288,8 @@ function runNamed(
   if (checks?.digest !== digest) return undefined;
   const check = had.find((one) => one.name === name);
   if (check !== undefined) return runOf(checks.runs, check);
-  return checks.runs.find((one) => one.check === name && one.ended !== undefined);
+  const its = checks.runs.filter((one) => one.check === name);
+  return its.find(({ ended }) => ended !== undefined) ?? its[0];
 }
 
 /** Whether a check is under way, or is tried again by itself: what waits for its end does not wait for ever. */
@@ -268,7 +301,11 @@ export function isUnfinished(run: CheckRun): boolean {
  * When something is to be done of what runs by itself: an end that is due, or another try. What is due already waits for
  * more than time.
  */
-export function nextCheck(wanted: readonly Check[], checks: Checks | undefined, now: Date): Date | undefined {
+export function nextCheck(
+  wanted: readonly CheckRule[],
+  checks: Checks | undefined,
+  now: Date,
+): Date | undefined {
   const times = wanted.flatMap((check) => {
     const run = checks && runOf(checks.runs, check);
     if (run === undefined) return [];

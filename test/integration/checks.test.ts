@@ -78,6 +78,7 @@ async function verifying(
   { stage, staging, prod }: Checked,
   name: string,
   podTemplate: object,
+  more: object = {},
 ): Promise<void> {
   await stage.apply({
     apiVersion: 'towpath.dev/v1alpha1',
@@ -89,7 +90,7 @@ async function verifying(
         {
           name: 'staging',
           environments: [staging.name],
-          verify: { checks: [{ name: 'smoke', job: { spec: { template: podTemplate } } }] },
+          verify: { checks: [{ name: 'smoke', job: { spec: { template: podTemplate } } }], ...more },
         },
         { name: 'prod', after: ['staging'], environments: [prod.name] },
       ],
@@ -171,7 +172,7 @@ async function endPod({ stage, staging }: Checked, job: Job, phase: 'Succeeded' 
 }
 
 test('checks of a PromotionPolicy, run in the stage before', async (t) => {
-  const names = ['good', 'bad', 'kept', 'odd', 'back', 'stuck', 'busy'];
+  const names = ['good', 'bad', 'kept', 'odd', 'back', 'stuck', 'busy', 'lost'];
   const stage = await newStage(t, {
     flags: fastLease,
     files: Object.assign({}, ...names.map((name) => files(name, '1'))),
@@ -196,6 +197,10 @@ test('checks of a PromotionPolicy, run in the stage before', async (t) => {
   await run(
     'A15: what is verified says in its record what it waits for, also where a check could not run',
     saysWhy,
+  );
+  await run(
+    'A2: one that verifies what entered goes on, and counts, where its policy is lost, also one that the Environment requires',
+    goesOn,
   );
   await run(
     'A17: staging stays on what is checked; what is newer follows, and then the check of that',
@@ -317,21 +322,31 @@ async function verifies(checked: Checked): Promise<void> {
   await runs(checked, prod, 'back', '1');
 }
 
+/** @param why undefined: it waits for nothing */
+async function recordSays(
+  { stage }: Checked,
+  promotion: string,
+  phase: string,
+  why: RegExp | undefined,
+): Promise<void> {
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/promotions/${promotion}`;
+  await eventually(
+    async () => {
+      const { status, body } = await stage.cluster.request('GET', path);
+      const told = parsePromotion(status === 200 ? JSON.parse(body) : undefined)?.status;
+      const [first] = told?.blockedBy ?? [];
+      return (
+        told?.phase === phase && (why === undefined ? first === undefined : why.test(first?.message ?? ''))
+      );
+    },
+    { describe: `the record to say ${phase}: ${why}` },
+  );
+}
+
 async function saysWhy(checked: Checked): Promise<void> {
-  const { stage, staging, prod } = checked;
-  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/promotions/stuck-${staging.name}-1`;
+  const { staging, prod } = checked;
   const says = (phase: string, why: RegExp | undefined) =>
-    eventually(
-      async () => {
-        const { status, body } = await stage.cluster.request('GET', path);
-        const told = parsePromotion(status === 200 ? JSON.parse(body) : undefined)?.status;
-        const [first] = told?.blockedBy ?? [];
-        return (
-          told?.phase === phase && (why === undefined ? first === undefined : why.test(first?.message ?? ''))
-        );
-      },
-      { describe: `the record to say ${phase}: ${why}` },
-    );
+    recordSays(checked, `stuck-${staging.name}-1`, phase, why);
   await verifying(checked, 'stuck', { spec: { containers: [] } });
   await application(checked, 'stuck');
   await says('Verifying', /^Check smoke could not run in environment .*containers/);
@@ -340,6 +355,45 @@ async function saysWhy(checked: Checked): Promise<void> {
   await endPod(checked, await jobOf(checked, 'stuck'), 'Succeeded');
   await says('Succeeded', undefined);
   await runs(checked, prod, 'stuck', '1');
+}
+
+async function goesOn({ stage, prod }: Checked, t: TestContext): Promise<void> {
+  const guarded = await newEnvironment(t, stage, 'guarded', { requirePolicy: true });
+  const checked = { stage, staging: guarded, prod };
+  const policy = (name: string) => verifying(checked, name, template('runs'), { onFailure: 'Rollback' });
+  await policy('lost');
+  await application(checked, 'lost');
+  const first = await jobOf(checked, 'lost');
+  await endPod(checked, first, 'Succeeded');
+  await eventually(async () => (await jobsOf(checked, 'lost')).length === 0, {
+    describe: 'the first to have passed',
+  });
+  await stage.repository.commit(files('lost', '2'));
+  const second = await jobOf(checked, 'lost', first);
+  await stage.kubectl('delete', 'promotionpolicies.towpath.dev', 'lost');
+  const newest = await stage.repository.commit(files('lost', '3'));
+  await stage.until(
+    'lost',
+    ({ status }) => {
+      const entry = environmentOf(status, guarded.name);
+      return entry?.desiredRevision === newest && entry.blockedBy?.[0]?.reason === 'NoPolicy';
+    },
+    'what is newer to be kept out',
+  );
+  assert.deepEqual(
+    (await jobsOf(checked, 'lost')).map(({ metadata }) => metadata.uid),
+    [second.metadata.uid],
+  );
+  await recordSays(checked, `lost-${guarded.name}-2`, 'Verifying', /smoke .*begun of that ends, and counts/);
+  await endPod(checked, second, 'Failed');
+  await runs(checked, guarded, 'lost', '1');
+  const back = await stage.until(
+    'lost',
+    ({ status }) => environmentOf(status, guarded.name)?.history?.[0]?.trigger === 'Rollback',
+    'what failed to be gone back from',
+  );
+  const [, failed] = environmentOf(back.status, guarded.name)?.history ?? [];
+  assert.match(failed?.message ?? '', /Check smoke failed: .*exit code 3/);
 }
 
 async function stays(checked: Checked): Promise<void> {

@@ -3,8 +3,10 @@ import { wordsOf } from '../../../apply/refusal-words.ts';
 import { ApiError, isConflict, isTransient } from '../../../kube/errors.ts';
 import { objectKey } from '../../../manifest/manifest.ts';
 import {
+  begunFor,
   type Check,
   type CheckEnd,
+  type CheckRule,
   type CheckRun,
   checksAfter,
   nextCheck,
@@ -32,7 +34,8 @@ const AGAIN_MS = 5_000;
 /** The checks of what runs, in one look. */
 interface Checking {
   readonly run: Run;
-  readonly wanted: readonly Check[];
+  /** Those that a policy has; where none that holds is known, those that were begun. */
+  readonly wanted: readonly (Check | CheckRule)[];
   readonly subject: CheckSubject;
   /** Whether what runs is deployed to the end, Synced and Healthy. */
   readonly isHealthy: boolean;
@@ -47,7 +50,6 @@ type Ends = ReadonlyMap<CheckRun, CheckEnd>;
 export async function check(run: Run, state: TargetState): Promise<Outcome> {
   const { context } = run;
   const checking = checkingOf(run, state);
-  // What nobody can say now is asked again when it is known.
   if (checking === undefined) return { type: 'Checked' };
   try {
     const ends = await endsOf(checking);
@@ -71,13 +73,15 @@ function checkingOf(run: Run, state: TargetState): Checking | undefined {
   const { target, context } = run;
   const { governance, namespace } = target;
   const { deployment } = context.record;
-  if (deployment === undefined || governance.is === 'Unknown' || governance.is === 'Contested')
-    return undefined;
+  if (deployment === undefined) return undefined;
   const { digest, revision } = deployment.candidate;
   const shown = shownBy(state, healthNow(run, state).state);
   return {
     run,
-    wanted: governance.is === 'InStage' ? wantedIn(governance, context.record) : [],
+    wanted:
+      governance.is === 'InStage'
+        ? wantedIn(governance, context.record)
+        : begunFor(digest, context.record.checks),
     subject: { target, namespace, digest, revision },
     isHealthy: shown.health === 'Healthy' && shown.digest === digest,
   };
@@ -99,7 +103,7 @@ function toPassBy(deployment: TargetRecord['deployment']): readonly string[] {
 }
 
 /** Whether what entered is not through before it passed. */
-function verifies({ target: { governance }, context }: Run, { name, template }: Check): boolean {
+function verifies({ target: { governance }, context }: Run, { name, template }: CheckRule): boolean {
   if (!toPassBy(context.record.deployment).includes(name)) return false;
   return checksToVerify(governance).some((one) => one.name === name && one.template === template);
 }
@@ -114,7 +118,7 @@ function isAskedFor({ parts, target, context: { record } }: Run, digest: string)
 }
 
 /** Those that have not ended as far as it is written down. */
-function* underWay({ run, wanted, subject }: Checking): Generator<[Check, CheckRun]> {
+function* underWay({ run, wanted, subject }: Checking): Generator<[Check | CheckRule, CheckRun]> {
   const { checks } = run.context.record;
   if (checks?.digest !== subject.digest) return;
   for (const check of wanted) {
@@ -134,6 +138,8 @@ async function endsOf(checking: Checking): Promise<Ends> {
   return ends;
 }
 
+const LOST = { outcome: 'CouldNotRun', why: 'its Job is gone' } as const;
+
 /** Makes the Jobs that are not there; those that could not be made are told. */
 async function start(checking: Checking): Promise<Ends> {
   const { run, subject } = checking;
@@ -145,7 +151,9 @@ async function start(checking: Checking): Promise<Ends> {
     await run.context.accessChecked();
     const refusal = await orCouldNotRun(checking, async () => {
       await seeJobs(run.context, subject.namespace);
+      if (!('job' in check)) return LOST;
       await startJob(run.context, subject, check, one);
+      return undefined;
     });
     if (refusal !== undefined) refused.set(one, endNow(run, refusal));
   }
@@ -181,6 +189,7 @@ const MOST_WHY = 200;
 async function note(checking: Checking, ends: Ends): Promise<void> {
   const { run, wanted, subject, isHealthy } = checking;
   const { context, parts, target, request } = run;
+  const mayBegin = target.governance.is === 'InStage';
   const { record, store, signal } = context;
   const { checks: before } = record;
   const after = checksAfter(before, ends, {
@@ -188,9 +197,10 @@ async function note(checking: Checking, ends: Ends): Promise<void> {
     kept: toPassBy(record.deployment),
     digest: subject.digest,
     now: context.now(),
-    isHealthy,
+    isHealthy: isHealthy && mayBegin,
     isWaitedFor: (check) => verifies(run, check) || isAskedFor(run, subject.digest),
-    request: request.open === undefined ? undefined : request.key,
+    // What is asked for is done when there is a policy.
+    request: request.open === undefined || !mayBegin ? undefined : request.key,
     isAwaited: parts.evidence.areChecksAwaited(target, subject.digest),
   });
   if (after === before) return;

@@ -6,6 +6,7 @@ import {
   type CheckRun,
   deadlineOf,
   lostOf,
+  runningOn,
   runOf,
   shownCheck,
   shownChecks,
@@ -65,24 +66,31 @@ export function unmetToVerify(
   { checks, deployment }: TargetRecord,
 ): readonly BlockedBy[] {
   const place = parts.specifiedTargets(target.application).find((one) => one.environment === environment);
-  if (place === undefined || !('governance' in place) || place.governance.is !== 'InStage') return [];
+  if (place === undefined || !('governance' in place)) return [];
   const { digest = '' } = deployment?.candidate ?? {};
   const names = deployment?.verify?.checks ?? [];
   const had = checksToVerify(place.governance);
   const lost = lostOf(names, had, digest, checks);
   if (lost.length > 0) return [lostChecks(lost)];
+  const going = runningOn(names, had, digest, checks);
   const its = had.filter(({ name }) => names.includes(name));
   const all = its.map((check) => ({
     environment,
     check: check.name,
     standing: standingOf({ ...check, validForMs: Number.POSITIVE_INFINITY }, digest, checks, context.now()),
   }));
-  return gateOfChecks(all);
+  return going.length === 0 ? gateOfChecks(all) : [...gateOfChecks(all), runsOn(going)];
 }
 
 function lostChecks(names: readonly string[]): BlockedBy {
-  const message = `No PromotionPolicy has ${shownChecks(names)} any more, which it entered with: put it back there, or bring a newer commit.`;
+  const message = `No PromotionPolicy that holds, and can be read, has ${shownChecks(names)} any more, which it entered with: have one that does, or bring a newer commit.`;
   return { reason: 'Checks', message, remedy: 'Person', standing: 'Waiting' };
+}
+
+/** Without a time: that is not known by the policy any more, but by Kubernetes. */
+function runsOn(names: readonly string[]): BlockedBy {
+  const message = `No PromotionPolicy that holds, and can be read, has ${shownChecks(names)} any more, which it entered with: what was begun of that ends, and counts.`;
+  return { reason: 'Checks', message, remedy: 'Time', standing: 'Waiting' };
 }
 
 /** What that waits for which is verified here, so that nothing is under way without why. */

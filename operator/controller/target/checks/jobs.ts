@@ -7,7 +7,7 @@ import { isAlreadyExists, isForbidden, isNotFound } from '../../../kube/errors.t
 import { inParallel } from '../../../kube/in-parallel.ts';
 import { checkManager, isOurCheck, liveObject } from '../../../manifest/live.ts';
 import { objectKey } from '../../../manifest/manifest.ts';
-import { type Check, type CheckRun, deadlineOf } from '../../../promote/checks.ts';
+import { type Check, type CheckRule, type CheckRun, deadlineOf } from '../../../promote/checks.ts';
 import type { ObservedObject } from '../../cluster/inventory.ts';
 import type { DeployContext } from '../deploy-context.ts';
 import { type CheckSubject, jobOf, jobText } from './job.ts';
@@ -56,7 +56,7 @@ export async function startJob(
 export async function resultNow(
   jobs: Jobs,
   subject: CheckSubject,
-  check: Check,
+  check: CheckRule,
   run: CheckRun,
 ): Promise<CheckResult | 'NotMade' | undefined> {
   const { access, inventory, now } = jobs;

@@ -5,5 +5,5 @@ import type { TargetState } from '../state.ts';
 export function verifiedBy({ lostChecks }: Pick<TargetState, 'lostChecks'>): string {
   if (lostChecks.length === 0) return 'it has to stay healthy.';
   const those = shownChecks(lostChecks);
-  return `it has to pass ${those}, as the policy said when it entered, and no PromotionPolicy that can be read has that any more. Put it back there, or bring a newer commit.`;
+  return `it has to pass ${those}, as the policy said when it entered, and no PromotionPolicy that holds, and can be read, has that any more. Have one that does, or bring a newer commit.`;
 }
