@@ -41,7 +41,7 @@ export async function startController({
   namespace,
   installation,
   targets,
-  ledger = { note: nothing, isRecorded: () => true, gone: () => Promise.resolve() },
+  ledger = { note: nothing, isRecorded: () => true, nameOf: nothing, gone: () => Promise.resolve() },
   tell,
 }: ControllerInProcess): Promise<() => Promise<void>> {
   const onFault = (error: unknown) => tell(String(error));

@@ -154,6 +154,8 @@ test('D7: a deployment is known to be recorded when its Promotion says how it en
   refused.remove();
   await eventually(() => ended.length === 1, { describe: 'its end to be written' });
   assert.equal(isRecorded(), true);
+  assert.equal(ledger.nameOf(target.name, deployment), ended[0]?.metadata.name);
+  assert.equal(ledger.nameOf(target.name, { ...deployment, startedAt: next.startedAt }), undefined);
   assert.equal(ledger.isRecorded(target.name, { ...deployment, startedAt: next.startedAt }), false);
   ledger.note(target, 'uid', { ...after, ended: [] });
   assert.equal(isRecorded(), false, 'nobody asks any more');

@@ -103,6 +103,12 @@ export class Ledger implements LedgerView {
     return this.#recorded.has(target, deployment);
   }
 
+  nameOf(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): string | undefined {
+    const entry = this.#entries.get(target)?.get(deployment.id);
+    if (entry?.recorded.startedAt === deployment.startedAt) return entry.name;
+    return this.#recorded.nameOf(target, deployment);
+  }
+
   /** A Promotion of a person says how it ended. */
   ended({ metadata, spec, status = {} }: Promotion): void {
     const { deployment: id, startedAt } = status;
@@ -325,7 +331,7 @@ export class Ledger implements LedgerView {
     this.#faults.delete(`patch ${namespace}`);
     const promotion = parsePromotion(written);
     if (!isFinished(entry.wrote)) return;
-    if (!entry.isLast) this.#recorded.add(entry.target, recorded);
+    if (!entry.isLast) this.#recorded.add(entry.target, recorded, name);
     if (promotion !== undefined) this.#options.onEnded(promotion);
   }
 

@@ -30,6 +30,7 @@ async function looked(newer: Command, answered: readonly object[] = []) {
         answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
       },
       lookup: () => undefined,
+      ledger: { nameOf: () => undefined },
     },
     target: {
       name: 'shop/web/prod',

@@ -38,7 +38,7 @@ export async function answerCommands(run: Run, state: TargetState): Promise<void
 
 /** The same where the target has no place: nothing is begun there, and what waits can be taken back. */
 export function answerRefused(
-  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
+  parts: Pick<Parts, 'commands' | 'ledger' | 'lookup' | 'store'>,
   target: TargetIdentity,
   { reason, message, remedy }: TowpathError,
 ): void {
@@ -54,7 +54,7 @@ export function answerRefused(
 
 /** The same where it is being removed: nothing goes on there either, and is taken back at once. */
 export function answerEnding(
-  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
+  parts: Pick<Parts, 'commands' | 'ledger' | 'lookup' | 'store'>,
   target: TargetIdentity,
 ): void {
   const { commands } = parts;
@@ -71,7 +71,7 @@ export function answerEnding(
 }
 
 function commandedAt(
-  parts: Pick<Parts, 'commands' | 'lookup' | 'store'>,
+  parts: Pick<Parts, 'commands' | 'ledger' | 'lookup' | 'store'>,
   target: TargetIdentity,
 ): CommandedThere {
   return commandedIn({ parts, target, context: { record: parts.store.get(target) ?? { ended: [] } } });

@@ -136,6 +136,7 @@ async function cell(phase: PromotionPhase, type: Command['type']) {
         answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
       },
       lookup: () => undefined,
+      ledger: { nameOf: () => undefined },
       specifiedTargets: () => [],
     },
     target: {

@@ -36,7 +36,11 @@ function look(
 ): Run {
   const record = { ended, deployment: { id: 3, candidate: RUNS, ...deployment } } as unknown as TargetRecord;
   return {
-    parts: { commands: { given: () => given }, lookup: () => ({ metadata: { uid: 'app' } }) },
+    parts: {
+      commands: { given: () => given },
+      lookup: () => ({ metadata: { uid: 'app' } }),
+      ledger: { nameOf: () => undefined },
+    },
     target: { name: 'shop/web/prod', environment: 'prod', governance, settings: { mode: 'Automatic' } },
     application: { metadata: { name: 'web' } },
     context: { record, store: { candidatesOf: () => [] } },
@@ -91,6 +95,28 @@ test('A20, A3: another Promotion whose name begins like the operator’s own is 
     ['web-prod-31', false],
   ] as const)
     assert.deepEqual([isTakenBack(about), isRetried(about)], [isIt, isIt], about);
+});
+
+test('A20, A3: a Promotion that has the plain name of a deployment recorded by the other one is not taken for that', () => {
+  const startedAt = '2026-11-30T10:00:00.000Z';
+  const recordable = { target: 'shop/web/prod', applicationUID: 'app', id: 3, startedAt };
+  const [plain, addressed] = promotionNames(recordable);
+  const recorded = (one: Command, deployment: Partial<Deployment>): Run => {
+    const run = look([one], { startedAt, ...deployment });
+    const nameOf = (target: string, { id }: { id: number }) =>
+      target === 'shop/web/prod' && id === 3 ? addressed : undefined;
+    return { ...run, parts: { ...run.parts, ledger: { ...run.parts.ledger, nameOf } } };
+  };
+  for (const [about, isIt] of [
+    [plain, false],
+    [addressed, true],
+  ] as const) {
+    const cancel = recorded(command({ type: 'Cancel', about }), {});
+    assert.equal(askedIn(cancel) !== undefined, isIt, about);
+    assert.equal(commandedIn(cancel).ended[0]?.phase, isIt ? undefined : 'Failed');
+    const retry = recorded(command({ type: 'Retry', about }), { outcome: 'Failed' });
+    assert.equal(promotedIn(retry, [], RUNS as Candidate, () => [])?.refusal === undefined, isIt, about);
+  }
 });
 
 test('A20, D12: going back that failed is tried once more as going back, and enters nothing', () => {

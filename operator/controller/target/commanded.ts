@@ -33,7 +33,7 @@ interface BegunFor {
 
 /** What of a look tells what persons ask for. */
 interface Place {
-  readonly parts: Pick<Parts, 'commands' | 'lookup'>;
+  readonly parts: Pick<Parts, 'commands' | 'ledger' | 'lookup'>;
   readonly target: Pick<TargetIdentity, 'name'>;
   readonly context: { readonly record: Pick<TargetRecord, 'deployment' | 'ended' | 'answered'> };
 }
@@ -207,13 +207,18 @@ function isWaiting(run: Run, promotion: string): boolean {
   return its !== undefined && commandedIn(run).begun.every(({ command }) => command !== its);
 }
 
-/** What nobody asked for the operator recorded, by one of two names; another Promotion may have a longer one. */
+/**
+ * What nobody asked for the operator recorded, by one of two names; another Promotion may have a longer one, or the plain one:
+ * that of an earlier Application of the name.
+ */
 function isAbout(
   { parts, target }: Pick<Place, 'parts' | 'target'>,
   { about = '' }: Command,
   { id, promoted, startedAt }: Deployment,
 ): boolean {
   if (promoted !== undefined) return promoted.promotion === about;
+  const known = parts.ledger.nameOf(target.name, { id, startedAt });
+  if (known !== undefined) return known === about;
   const { namespace, application } = partsOf(target.name);
   const applicationUID = parts.lookup(namespace, application)?.metadata.uid ?? '';
   return promotionNames({ target: target.name, applicationUID, id, startedAt }).includes(about);

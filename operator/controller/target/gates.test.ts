@@ -67,6 +67,7 @@ function judgedIn(given: Given) {
       },
       commands: { given: () => (unknown === undefined ? [command] : []), unknown: () => unknown },
       lookup: () => undefined,
+      ledger: { nameOf: () => undefined },
       openings: {},
     },
     application: { metadata: { name: 'web', namespace: 'shop' }, spec: { dependsOn: [] } },

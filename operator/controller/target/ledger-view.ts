@@ -26,6 +26,11 @@ export interface LedgerView {
    */
   isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean;
   /**
+   * Which Promotion the operator recorded a deployment by, of the two names that it may have: the other may be another one's.
+   * Undefined: that is not known (yet), as of what ended before this process led.
+   */
+  nameOf(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): string | undefined;
+  /**
    * Nothing runs there any more of what was deployed. Resolves when that is written down, so that who waits for it before
    * the last goes by which the target is known leaves it to be found by the next process; or when that cannot be done now,
    * or takes seconds: nobody is held up by it for longer. Never rejects.
