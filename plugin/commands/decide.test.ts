@@ -199,12 +199,6 @@ test('a yes ends well once the status counts it, or what it is about entered, an
     { ...ENTRY, blockedBy: [{ reason: 'Frozen', message: '' }] },
   ])
     assert.equal((await decided(approve, awaiting(), {}, { after: [awaiting(), after] })).code, 0);
-  const twice = { ...ENTRY, blockedBy: [...(awaiting().blockedBy ?? []), gate('0 of 1', ', by dba: …')] };
-  const one = {
-    ...ENTRY,
-    blockedBy: [gate('0 of 1 approval of manifests sha256:cccccccccccc', ', by dba: x')],
-  };
-  assert.equal((await decided(approve, twice, {}, { after: [one] })).code, 0, 'one gate is content');
   const late = await decided(approve, awaiting(), {});
   assert.deepEqual([late.code, late.decision], [3, 'Approve']);
   assert.match(
@@ -215,6 +209,42 @@ test('a yes ends well once the status counts it, or what it is about entered, an
     counted: boolean;
   };
   assert.equal(counted, false);
+});
+
+test('A2: a yes that the status does not name is not told as counted: where the list is cut, another yes met a gate, or something newer came', async () => {
+  const answer = async (entry: Entry, ...after: readonly Entry[]) => {
+    const { code, printed } = await decided(approve, entry, { output: 'json' }, { after });
+    const { counted, message } = JSON.parse(printed) as { counted: boolean; message: string };
+    return [code, counted, message.split('as anna.')[1]] as const;
+  };
+  const gates = (...messages: string[]): Entry => ({
+    ...ENTRY,
+    blockedBy: messages.map((message) => gate(message)),
+  });
+  const [first, second] = [
+    '0 of 1 approval of manifests sha256:cccccccccccc, by sre: x',
+    '0 of 1, by dba: …',
+  ];
+  const [code, counted, words = ''] = await answer(gates(first, second), gates(first));
+  assert.deepEqual([code, counted], [0, false]);
+  assert.match(words, /fewer gates ask by now, because of this yes or of another one/);
+
+  const cut = awaiting('ben', 'cleo and 2 more');
+  const perhaps = await answer(awaiting('ben'), cut);
+  assert.deepEqual(perhaps.slice(0, 2), [0, false]);
+  assert.match(perhaps[2] ?? '', /does not name all who approved/);
+  assert.deepEqual((await answer(awaiting('ben'), cut, awaiting('anna', 'ben'))).slice(0, 2), [0, true]);
+
+  const newer: Entry = { ...ENTRY, desiredDigest: one('d').digest, desiredRevision: one('d').revision };
+  const gone = await answer(awaiting(), { ...newer, waiting: [] });
+  assert.deepEqual(gone.slice(0, 2), [11, false]);
+  assert.match(gone[2] ?? '', /something newer took their place/);
+  const later = await answer(awaiting(), { revision: 'f'.repeat(40) }, ENTERED);
+  assert.deepEqual(later.slice(0, 2), [0, true], 'it enters a moment later');
+
+  const no = await decided(reject, awaiting(), {}, { after: [heldBy('ben', 'cleo and 2 more')] });
+  assert.equal(no.code, 10);
+  assert.match(no.printed, /held back there: .* Whether by this no, too, the status does not say/);
 });
 
 test('a no ends well once the status says that it holds these manifests back, and only then', async () => {

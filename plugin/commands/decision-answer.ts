@@ -2,7 +2,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { EnvironmentStatus } from '../../operator/api/v1alpha1/application.ts';
 import { readEnvironment } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
-import { namedAs } from '../text/decided-by.ts';
+import { type Named, namedAs } from '../text/decided-by.ts';
 import { plain } from '../text/terminal.ts';
 import { allWaiting } from '../waiting.ts';
 import type { Context } from './command.ts';
@@ -25,8 +25,14 @@ type Told =
   | 'Counted'
   /** It may come to be told. */
   | 'NotYet'
+  /** It names too few of those who decided. */
+  | 'Perhaps'
+  /** Fewer gates ask: by this yes, or by another one. */
+  | 'Fewer'
   /** What waits behind something newer, or is held back by others, is told without who said yes or no. */
   | 'Untold'
+  /** They have entered. */
+  | 'Entered'
   /** These manifests do not wait there any more. */
   | 'Gone';
 
@@ -69,25 +75,34 @@ export async function answerTo(context: Context, made: Decided, before: Entry): 
       if (!(error instanceof CommandError)) throw error;
     }
     const told = toldOf(entry, made, before);
-    if (told !== 'NotYet' || now().getTime() >= until) return { told, entry };
+    // What enters is told of in the next status.
+    const isOpen =
+      told === 'NotYet' || told === 'Perhaps' || (told === 'Gone' && made.decision === 'Approve');
+    if (!isOpen || now().getTime() >= until) return { told, entry };
     await setTimeout(LOOK_MS, undefined, { signal });
   }
 }
 
 function toldOf(entry: Entry, { decision, digest, by }: Decided, before: Entry): Told {
-  if (entry.desiredDigest !== digest)
-    return allWaiting(entry).some((one) => one.digest === digest) ? 'Untold' : 'Gone';
+  if (entry.desiredDigest !== digest) {
+    if (allWaiting(entry).some((one) => one.digest === digest)) return 'Untold';
+    return entry.digest === digest ? 'Entered' : 'Gone';
+  }
   const { blockedBy = [] } = entry;
   if (blockedBy.some(({ reason }) => UNSEEN.includes(reason))) return 'NotYet';
   const nos = rejectionsIn(entry).map((message) => namedAs('Reject', message, by));
-  if (decision === 'Reject') return nos.some((one) => one !== 'Not') ? 'Counted' : 'NotYet';
+  if (decision === 'Reject') return bestOf(nos);
   // The own no, from before.
   if (nos.includes('Named')) return 'NotYet';
   const yeses = awaitingIn(entry).map((message) => namedAs('Approve', message, by));
-  const isFewer = yeses.length < awaitingIn(before).length;
-  if (yeses.some((one) => one !== 'Not') || isFewer) return 'Counted';
-  if (yeses.length > 0) return 'NotYet';
-  return nos.length > 0 ? 'Untold' : 'Counted';
+  if (yeses.length === 0) return nos.length > 0 ? 'Untold' : 'Counted';
+  const told = bestOf(yeses);
+  return told === 'NotYet' && yeses.length < awaitingIn(before).length ? 'Fewer' : told;
+}
+
+function bestOf(named: readonly Named[]): 'Counted' | 'Perhaps' | 'NotYet' {
+  if (named.includes('Named')) return 'Counted';
+  return named.includes('Perhaps') ? 'Perhaps' : 'NotYet';
 }
 
 interface Outcome {
@@ -121,8 +136,18 @@ function late({ decision }: Decided, { entry }: Answer): string {
 }
 
 function ofYes(digest: string, { told, entry }: Answer): Outcome {
-  return { code: EXIT.Done, counted: told !== 'Untold', words: heldWords(digest, entry) };
+  if (told === 'Gone') return { code: EXIT.NotAwaited, counted: false, words: OVERTAKEN };
+  const unknown = told === 'Perhaps' || told === 'Fewer' ? UNTOLD_YES[told] : '';
+  const counted = told === 'Counted' || told === 'Entered';
+  return { code: EXIT.Done, counted, words: `${unknown}${heldWords(digest, entry)}` };
 }
+
+const OVERTAKEN = ' But they do not wait there any more: something newer took their place.';
+const UNTOLD_YES = {
+  Perhaps: ' Whether it counts the status does not say: it does not name all who approved.',
+  Fewer:
+    ' Whether it counts the status does not say: fewer gates ask by now, because of this yes or of another one.',
+};
 
 function ofNo(digest: string, { told, entry }: Answer, back: string): Outcome {
   if (told === 'Counted') return { code: EXIT.Done, counted: true, words: heldWords(digest, entry) };
@@ -132,10 +157,13 @@ function ofNo(digest: string, { told, entry }: Answer, back: string): Outcome {
       counted: false,
       words: ' They wait behind something newer: whether that holds them back is told when they are next.',
     };
-  const words =
-    entry.digest === digest
-      ? ` But they have entered meanwhile. To go back: ${back}.`
-      : ' But they do not wait there any more: something newer took their place.';
+  if (told === 'Perhaps')
+    return {
+      code: EXIT.Unknown,
+      counted: false,
+      words: `${heldWords(digest, entry)} Whether by this no, too, the status does not say: it does not name all who rejected them.`,
+    };
+  const words = told === 'Entered' ? ` But they have entered meanwhile. To go back: ${back}.` : OVERTAKEN;
   return { code: EXIT.NotAwaited, counted: false, words };
 }
 
