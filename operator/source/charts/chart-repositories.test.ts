@@ -7,6 +7,7 @@ import { newChartRepositories } from '../../../test/harness/chart-repositories.t
 import { type ChartRepository, startChartRepository } from '../../../test/harness/chart-repository.ts';
 import { startConnectProxy } from '../../../test/harness/connect-proxy.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { scaled } from '../../../test/harness/slowness.ts';
 import { eventually } from '../../../test/harness/wait.ts';
 import { Authorities } from '../transport/authorities.ts';
 import type { ChartRepositoriesOptions } from './chart-repositories.ts';
@@ -519,6 +520,19 @@ describe('a chart of a Helm repository', () => {
     await published.publish({ 'Chart.yaml': 'apiVersion: v2\nname: redis\nversion: 3.0.0\n' });
     assert.equal((await charts.fetch(missing, never)).version, '3.0.0');
     assert.equal(lookups, 2);
+  });
+
+  test('A8: whose repository has a fault of its own is asked for once in a while, however often it is wanted', async (t) => {
+    const charts = repositories(t, { recentMs: 0, timeouts: { busyMs: scaled(500) } });
+    published.intercept = (_request, response) => {
+      response.writeHead(503).end();
+      return true;
+    };
+    for (let times = 0; times < 10; times++)
+      await assert.rejects(charts.fetch(redis(), never), { reason: 'ServerError', remedy: 'Time' });
+    assert.equal(published.requests.length, 1);
+    published.intercept = undefined;
+    await eventually(() => charts.fetch(redis(), never), { describe: 'it to be asked for again' });
   });
 
   test('goes from the disk where the bound is reached, and comes again', async (t) => {

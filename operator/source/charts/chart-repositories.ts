@@ -26,6 +26,7 @@ import {
 import { type Asked, askingElsewhere, PublishedCharts } from './published-charts.ts';
 import { RegistryVersions } from './registry-versions.ts';
 import { RepositoryIndexes } from './repository-indexes.ts';
+import { BusyServers } from './server-busy.ts';
 import { SharedFlights } from './shared-flights.ts';
 
 export interface FetchedChart {
@@ -82,6 +83,7 @@ export class ChartRepositories {
   readonly #https: HttpsFiles;
   readonly #files: FileCache;
   readonly #stopped = new AbortController();
+  readonly #busy = new BusyServers();
   readonly #flights = new SharedFlights(() => this.#lookups.joined());
   /** The digest of each version that was; of one in a registry also when that was found to be what is published. */
   readonly #handedOut = new BoundedMap<string, { digest: string; seenAt?: number }>(MOST_HANDED_OUT);
@@ -236,7 +238,9 @@ export class ChartRepositories {
   }
 
   #shared<T>(key: string, asking: Asking, begin: (shared: Asking) => Promise<T>): Promise<T> {
-    return this.#flights.join(key, asking.tenants, (tenants) => begin({ ...asking, tenants }));
+    return this.#busy.ask(key, () =>
+      this.#flights.join(key, asking.tenants, (tenants) => begin({ ...asking, tenants })),
+    );
   }
 
   #sharedAsked<T>(key: string, asked: Asked, begin: (shared: Asked) => Promise<T>): Promise<T> {

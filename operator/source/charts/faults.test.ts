@@ -95,7 +95,7 @@ async function judged(
     fault.answer(response);
     return true;
   };
-  const timeouts = { totalMs: TOTAL_MS, idleMs: 2 * TOTAL_MS };
+  const timeouts = { totalMs: TOTAL_MS, idleMs: 2 * TOTAL_MS, busyMs: 0 };
   const judge = async (step: Step, name: string, [what, reason, answer]: (typeof FAULTS)[number]) => {
     const charts = open(t, { recentMs: 0, timeouts });
     const asked = { charts, url: `${url}/${name}`, credential, digest };

@@ -9,6 +9,7 @@ import type { ProxyRule } from '../transport/proxy.ts';
 import { fileUrl, hostAndPort } from './chart-url.ts';
 import { fetchError } from './fetch-error.ts';
 import type { ChartTimeouts } from './limits.ts';
+import { ServerBusy } from './server-busy.ts';
 
 export interface HttpsFilesOptions extends AddressRules {
   timeouts: ChartTimeouts;
@@ -20,6 +21,8 @@ export type TlsCredential = Pick<Credential, 'caCert' | 'clientCert' | 'clientKe
 
 export interface FileRequest {
   url: URL;
+  /** HEAD: without a body. Default: GET. */
+  method?: 'HEAD';
   /** Of what is asked for, for messages: `index.yaml of https://charts.example.com`. */
   what: string;
   /** What the server has is only wanted if it is another one than had this tag. */
@@ -100,7 +103,7 @@ export class HttpsFiles {
 
   async #send(
     url: URL,
-    { etag, accept, authorization, tls, signal }: FileRequest,
+    { method, etag, accept, authorization, tls, signal }: FileRequest,
   ): Promise<Dispatcher.ResponseData> {
     const { host, port } = hostAndPort(url);
     checkHost(host, this.#options);
@@ -110,7 +113,7 @@ export class HttpsFiles {
       const { idleMs } = this.#options.timeouts;
       const sent = request(url, {
         dispatcher: this.#agent(proxy ?? '', tls),
-        method: 'GET',
+        method: method ?? 'GET',
         signal,
         headersTimeout: idleMs,
         bodyTimeout: idleMs,
@@ -178,16 +181,15 @@ export class HttpsFiles {
     const tag = Array.isArray(headers.etag) ? headers.etag[0] : headers.etag;
     const etag = tag !== undefined && tag.length <= LONGEST_TAG ? tag : undefined;
     const header = (name: string) => [headers[name] ?? []].flat();
-    if (status === 200) return { status, etag, header, body: this.#body(response, url, asked) };
+    if (status === 200 && asked.method !== 'HEAD')
+      return { status, etag, header, body: this.#body(response, url, asked) };
     await this.#discard(response);
     const judged: readonly number[] = url.origin === asked.url.origin ? (asked.judges ?? []) : [];
-    if ([304, 404, 410, ...judged].includes(status)) return { status, etag, header, body: nothing() };
+    if ([200, 304, 404, 410, ...judged].includes(status)) return { status, etag, header, body: nothing() };
     if (status === 401 || status === 403) throw notLetIn(status, url, asked, shown);
-    throw new TowpathError(
-      'Time',
-      'ServerError',
-      `The chart repository at ${url.host} answers ${status} for ${asked.what}. It is tried again.`,
-    );
+    const [retryAfter] = header('retry-after');
+    const { busyMs } = this.#options.timeouts;
+    throw new ServerBusy({ status, host: url.host, what: asked.what, retryAfter, busyMs });
   }
 
   async *#body(

@@ -29,10 +29,13 @@ export interface ChartTimeouts {
   idleMs: number;
   /** For an index or an archive, from beginning to end. */
   totalMs: number;
+  /** A server that answers with a fault of its own is not asked for the same again for so long. */
+  busyMs: number;
 }
 
 export const defaultChartTimeouts: ChartTimeouts = {
   connectMs: 10_000,
   idleMs: 30_000,
   totalMs: 120_000,
+  busyMs: 2_000,
 };

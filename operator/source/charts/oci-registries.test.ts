@@ -327,8 +327,56 @@ describe('a chart of a registry', () => {
     });
   });
 
+  test('that was fetched is asked for without a pull afterwards, and fetched anew where it is another one', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const { digest } = await charts.fetch(wanted(), never);
+    published.requests.length = 0;
+    for (let times = 0; times < 3; times++)
+      assert.equal((await charts.fetch(wanted(), never)).digest, digest);
+    const asked = () =>
+      new Set(published.requests.map(({ method, path }) => `${method} ${path.split('?')[0]}`));
+    const manifest = '/v2/public/redis/manifests/1.0.0';
+    assert.deepEqual([...asked()], [`HEAD ${manifest}`, 'GET /token']);
+    for (const status of [405, 404, 403, 500, 501]) {
+      published.requests.length = 0;
+      published.intercept = ({ method }, response) => {
+        if (method === 'HEAD') response.writeHead(status).end();
+        return method === 'HEAD';
+      };
+      assert.equal((await charts.fetch(wanted(), never)).digest, digest, `HEAD is answered with ${status}`);
+      assert.ok(asked().has(`GET ${manifest}`));
+    }
+    published.intercept = (request) => {
+      request.url = request.url?.replace('/manifests/1.0.0', '/manifests/1.1.0');
+      return false;
+    };
+    await assert.rejects(charts.fetch(wanted(), never), { reason: 'ChartReplaced' });
+  });
+
+  test('A8: a registry that is asked too often is left alone for as long as it says, and by all who want the same', async (t) => {
+    const charts = repositories(t, { recentMs: 0 });
+    const { digest } = await charts.fetch(wanted(), never);
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/manifests/')) return false;
+      response.writeHead(429, { 'retry-after': '3600' }).end();
+      return true;
+    };
+    published.requests.length = 0;
+    for (let times = 0; times < 10; times++)
+      await assert.rejects(charts.fetch(wanted(), never), {
+        reason: 'ServerError',
+        remedy: 'Time',
+        message:
+          /answers 429 for the manifest of chart redis 1\.0\.0 .*: it is asked too often\. It is left alone for as long as it asks for, five minutes at most/,
+      });
+    assert.equal(published.count('/manifests/'), 1);
+    assert.equal((await charts.fetch({ ...wanted(), digest }, never)).digest, digest, 'who has it goes on');
+    await assert.rejects(charts.fetch(wanted('1.1.0'), never), { reason: 'ServerError' });
+    assert.equal(published.count('/manifests/'), 2, 'another one is asked for by itself');
+  });
+
   test('A4: a registry whose token service fails, or hangs, is told, and asked again', async (t) => {
-    const charts = repositories(t, { timeouts: { totalMs: 500 } });
+    const charts = repositories(t, { timeouts: { totalMs: 500, busyMs: 0 } });
     for (const [reason, fail] of [
       ['ServerError', (response: ServerResponse) => response.writeHead(503).end()],
       ['Timeout', () => undefined],

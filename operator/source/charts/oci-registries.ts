@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { TowpathError } from '../../api/errors.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
+import { BoundedMap } from '../bounded-map.ts';
 import { size } from '../limits.ts';
 import { printable } from '../text.ts';
-import { asBeginning, type HttpsFiles } from './https-files.ts';
+import { asBeginning, type FileRequest, type HttpsFiles } from './https-files.ts';
 import type { ChartLimits } from './limits.ts';
 import { linkedNext } from './link-header.ts';
 import { versionsAmong } from './listed-versions.ts';
@@ -18,6 +19,7 @@ import {
 } from './oci-reference.ts';
 import type { WantedChart } from './published.ts';
 import { bytesOf, jsonOf, parsed, type RegistryCredential, RegistrySession } from './registry-session.ts';
+import { ServerBusy } from './server-busy.ts';
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json';
 const CONFIG = 'application/vnd.cncf.helm.config.v1+json';
@@ -41,6 +43,20 @@ type Descriptor = z.infer<typeof descriptor>;
 const manifestSchema = z.object({ config: descriptor, layers: z.array(descriptor).max(100) });
 const pageSchema = z.object({ tags: z.array(z.unknown()).nullish() });
 
+/** What a manifest says. */
+interface Manifest {
+  /** Of itself: `sha256:…` */
+  digest: string;
+  archive: Descriptor;
+  provenance: Descriptor | undefined;
+}
+
+type AskedManifest = Pick<FileRequest, 'url' | 'what' | 'signal'>;
+
+const MOST_MANIFESTS = 10_000;
+/** As servers answer that take no HEAD. */
+const HEADLESS: ReadonlySet<string> = new Set(['ServerError', 'AuthenticationFailed', 'ConnectionLost']);
+
 /** An archive in a registry. */
 export interface OciArchive {
   /** SHA-256, in hexadecimal. */
@@ -58,6 +74,8 @@ export class OciRegistries {
   readonly #https: HttpsFiles;
   readonly #limits: ChartLimits;
   readonly #slices: Slices;
+  /** What was found last, by where. */
+  readonly #manifests = new BoundedMap<string, Manifest>(MOST_MANIFESTS);
 
   constructor(https: HttpsFiles, limits: ChartLimits, slices: Slices) {
     this.#https = https;
@@ -100,27 +118,18 @@ export class OciRegistries {
     signal: AbortSignal,
   ): Promise<OciArchive | undefined> {
     const what = `the manifest of chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
-    const response = await session.get({
-      url: new URL(`/v2/${name}/manifests/${at}`, origin),
-      what,
-      accept: MANIFEST,
-      maxBytes: MANIFEST_BYTES,
-      signal,
-    });
-    if (response.status !== 200) return undefined;
-    const bytes = await bytesOf(response.body);
-    const digestIs = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
-    const [told] = response.header('docker-content-digest');
-    if (told?.startsWith('sha256:') && told !== digestIs)
-      throw anotherManifest(what, digestIs, `the registry says ${printable(told, 80)}`);
-    if (at.startsWith('sha256:') && at !== digestIs)
-      throw anotherManifest(what, digestIs, `it was asked for by ${at}`);
-    const { archive, provenance } = this.#layersIn(bytes, what);
+    const asked = { url: new URL(`/v2/${name}/manifests/${at}`, origin), what, signal };
+    const known = this.#manifests.get(asked.url.href);
+    const isKnown = known !== undefined && (await isStill(known, session, asked));
+    const manifest = isKnown ? known : await this.#read(session, asked, at);
+    if (manifest === undefined) return undefined;
+    this.#manifests.set(asked.url.href, manifest);
+    const { digest, archive, provenance } = manifest;
     const ofChart = `chart ${wanted.name} ${wanted.version} of ${wanted.repository}`;
     const { archiveBytes, provenanceBytes } = this.#limits;
     return {
       digest: archive.digest.replace(/^sha256:/, ''),
-      manifestDigest: digestIs.replace(/^sha256:/, ''),
+      manifestDigest: digest.replace(/^sha256:/, ''),
       open: (opening) => {
         const blob = { ...archive, what: `the archive of ${ofChart}`, maxBytes: archiveBytes };
         return this.#blob(session, { origin, name }, blob, opening);
@@ -137,7 +146,21 @@ export class OciRegistries {
     };
   }
 
-  #layersIn(manifest: Buffer, what: string): { archive: Descriptor; provenance: Descriptor | undefined } {
+  async #read(session: RegistrySession, asked: AskedManifest, at: string): Promise<Manifest | undefined> {
+    const { what } = asked;
+    const response = await session.get({ ...asked, accept: MANIFEST, maxBytes: MANIFEST_BYTES });
+    if (response.status !== 200) return undefined;
+    const bytes = await bytesOf(response.body);
+    const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+    const [told] = response.header('docker-content-digest');
+    if (told?.startsWith('sha256:') && told !== digest)
+      throw anotherManifest(what, digest, `the registry says ${printable(told, 80)}`);
+    if (at.startsWith('sha256:') && at !== digest)
+      throw anotherManifest(what, digest, `it was asked for by ${at}`);
+    return { digest, ...this.#layersIn(bytes, what) };
+  }
+
+  #layersIn(manifest: Buffer, what: string): Omit<Manifest, 'digest'> {
     const { data } = manifestSchema.safeParse(parsed(manifest));
     if (data === undefined)
       throw new TowpathError(
@@ -227,6 +250,25 @@ export class OciRegistries {
         );
       yield await versionsAmong(tags, this.#slices);
     }
+  }
+}
+
+/**
+ * Whether a manifest is what is there still, without it: registries that count pulls do not count that. Where one does
+ * not answer that, the manifest itself tells.
+ */
+async function isStill(
+  { digest }: Manifest,
+  session: RegistrySession,
+  asked: AskedManifest,
+): Promise<boolean> {
+  try {
+    const head = await session.get({ ...asked, method: 'HEAD', accept: MANIFEST, maxBytes: MANIFEST_BYTES });
+    return head.status === 200 && head.header('docker-content-digest')[0] === digest;
+  } catch (error) {
+    const isRefused = error instanceof ServerBusy && error.status === 429;
+    if (error instanceof TowpathError && HEADLESS.has(error.reason) && !isRefused) return false;
+    throw error;
   }
 }
 
