@@ -270,9 +270,24 @@ test('a no ends well once the status says that it holds these manifests back, an
     entered.printed,
     /But they have entered meanwhile\. To go back: kubectl towpath rollback web prod -n shop\./,
   );
-  const overtaken = await decided(reject, soaks, {}, { after: [{ revision: 'f'.repeat(40) }] });
+  const other: Entry = { revision: 'f'.repeat(40), digest: one('f').digest };
+  const overtaken = await decided(reject, soaks, {}, { after: [other] });
   assert.equal(overtaken.code, 11);
   assert.match(overtaken.printed, /something newer took their place/);
+});
+
+test('A2: what is on its way in, its hooks before all else, is not told as overtaken', async () => {
+  // Nothing of it waits, and what ran before is still what runs.
+  const { desiredDigest: _, desiredRevision: __, waiting: ___, blockedBy: ____, ...runs } = ENTRY;
+  const yes = await decided(approve, awaiting(), { output: 'json' }, { after: [runs] });
+  assert.equal(yes.code, 0);
+  const { counted, message } = JSON.parse(yes.printed) as { counted: boolean; message: string };
+  assert.equal(counted, false);
+  assert.match(message, /They do not wait there any more; what becomes of them the status does not say yet/);
+  assert.equal((await decided(approve, awaiting(), {}, { after: [runs, ENTERED] })).code, 0);
+  const no = await decided(reject, awaiting(), {}, { after: [runs] });
+  assert.equal(no.code, 10);
+  assert.equal((await decided(reject, awaiting(), {}, { after: [runs, ENTERED] })).code, 11);
 });
 
 test('a no is refused as said already where it holds these manifests back', async () => {

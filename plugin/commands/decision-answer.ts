@@ -33,8 +33,13 @@ type Told =
   | 'Untold'
   /** They have entered. */
   | 'Entered'
-  /** These manifests do not wait there any more. */
+  /** They do not wait there any more, and nothing else is seen to have taken their place: they may be entering. */
+  | 'Left'
+  /** Something else has taken their place. */
   | 'Gone';
+
+/** What may be another one in the next status. */
+const OPEN: readonly Told[] = ['NotYet', 'Perhaps', 'Left'];
 
 interface Answer {
   readonly told: Told;
@@ -77,7 +82,7 @@ export async function answerTo(context: Context, made: Decided, before: Entry): 
     const told = toldOf(entry, made, before);
     // What enters is told of in the next status.
     const isOpen =
-      told === 'NotYet' || told === 'Perhaps' || (told === 'Gone' && made.decision === 'Approve');
+      OPEN.includes(told) || (told === 'Gone' && made.decision === 'Approve');
     if (!isOpen || now().getTime() >= until) return { told, entry };
     await setTimeout(LOOK_MS, undefined, { signal });
   }
@@ -86,7 +91,8 @@ export async function answerTo(context: Context, made: Decided, before: Entry): 
 function toldOf(entry: Entry, { decision, digest, by }: Decided, before: Entry): Told {
   if (entry.desiredDigest !== digest) {
     if (allWaiting(entry).some((one) => one.digest === digest)) return 'Untold';
-    return entry.digest === digest ? 'Entered' : 'Gone';
+    if (entry.digest === digest) return 'Entered';
+    return entry.desiredDigest === undefined && entry.digest === before.digest ? 'Left' : 'Gone';
   }
   const { blockedBy = [] } = entry;
   if (blockedBy.some(({ reason }) => UNSEEN.includes(reason))) return 'NotYet';
@@ -137,11 +143,14 @@ function late({ decision }: Decided, { entry }: Answer): string {
 
 function ofYes(digest: string, { told, entry }: Answer): Outcome {
   if (told === 'Gone') return { code: EXIT.NotAwaited, counted: false, words: OVERTAKEN };
+  if (told === 'Left') return { code: EXIT.Done, counted: false, words: LEFT };
   const unknown = told === 'Perhaps' || told === 'Fewer' ? UNTOLD_YES[told] : '';
   const counted = told === 'Counted' || told === 'Entered';
   return { code: EXIT.Done, counted, words: `${unknown}${heldWords(digest, entry)}` };
 }
 
+const LEFT =
+  ' They do not wait there any more; what becomes of them the status does not say yet (`kubectl towpath status`).';
 const OVERTAKEN = ' But they do not wait there any more: something newer took their place.';
 const UNTOLD_YES = {
   Perhaps: ' Whether it counts the status does not say: it does not name all who approved.',
@@ -163,6 +172,7 @@ function ofNo(digest: string, { told, entry }: Answer, back: string): Outcome {
       counted: false,
       words: `${heldWords(digest, entry)} Whether by this no, too, the status does not say: it does not name all who rejected them.`,
     };
+  if (told === 'Left') return { code: EXIT.Unknown, counted: false, words: LEFT };
   const words = told === 'Entered' ? ` But they have entered meanwhile. To go back: ${back}.` : OVERTAKEN;
   return { code: EXIT.NotAwaited, counted: false, words };
 }
