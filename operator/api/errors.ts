@@ -8,6 +8,14 @@
  */
 export type Remedy = 'Person' | 'Resource' | 'Time';
 
+/** What a limit ended may have had bad luck: a machine under load, memory that others took. */
+export const ENDED_BY_LIMITS: ReadonlySet<string> = new Set([
+  'RenderTimeout',
+  'RenderOutOfMemory',
+  'EngineEnded',
+  'WorkFailed',
+]);
+
 /** An object that an error is about; `namespace` is '' for an object outside namespaces. */
 export interface ErrorObject {
   group: string;

@@ -176,6 +176,24 @@ describe('dependencies that Git does not have', () => {
     assert.deepEqual([lacking.version, lacking.versions], ['', ['v1.0.0']]);
   });
 
+  test('A8: are told of an index no longer than anybody takes them, whatever it has', async () => {
+    const long = 'é'.repeat(100_000);
+    const versions = [
+      { version: '1.0.0', digest: long, urls: [long] },
+      { version: long, digest: '', urls: ['a.tgz'] },
+    ];
+    const text = Buffer.from(JSON.stringify({ entries: { redis: versions } }));
+    const find = (version: string) =>
+      engine.renderer.findInIndex(
+        { name: 'redis', version, repository: published.url },
+        text,
+        AbortSignal.timeout(60_000),
+      );
+    const { url, digest } = await find('1.0.0');
+    assert.deepEqual([url.length, digest.length], [2_049, 100]);
+    assert.deepEqual((await find('2.0.0')).versions, ['1.0.0']);
+  });
+
   test('from elsewhere, of no version, or of a subchart are refused with what to do', async () => {
     const refused = async (dependency: string, expected: RegExp) => {
       const files = umbrella(dependency);

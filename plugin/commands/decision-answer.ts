@@ -81,8 +81,7 @@ export async function answerTo(context: Context, made: Decided, before: Entry): 
     }
     const told = toldOf(entry, made, before);
     // What enters is told of in the next status.
-    const isOpen =
-      OPEN.includes(told) || (told === 'Gone' && made.decision === 'Approve');
+    const isOpen = OPEN.includes(told) || (told === 'Gone' && made.decision === 'Approve');
     if (!isOpen || now().getTime() >= until) return { told, entry };
     await setTimeout(LOOK_MS, undefined, { signal });
   }

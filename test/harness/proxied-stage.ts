@@ -56,7 +56,7 @@ export function inWords(requests: readonly RecordedRequest[]): string[] {
 
 /** What the operator watches whatever Applications there are, or since the first one came. */
 const OWN_WATCHES =
-  /\/(applications|environments|promotionpolicies|promotions|customresourcedefinitions|storageclasses|leases|clusterroles)\?|v2\/horizontalpodautoscalers\?|metadata\.name(=|%3D)towpath-(webhooks|pushes)\b/;
+  /\/(applications|environments|promotionpolicies|promotions|approvals|validatingadmissionpolic(?:ies|ybindings)|customresourcedefinitions|storageclasses|leases|clusterroles)\?|v2\/horizontalpodautoscalers\?|metadata\.name(=|%3D)towpath-(webhooks|pushes)\b/;
 
 /** Open watches that Applications need, and that end with them. */
 export function watchesForApplications(proxy: FaultProxy): number {

@@ -531,7 +531,9 @@ export class StagedModel {
           admission: { is: 'Enforced', since: new Date(0) },
           unused: (_: string, digest: string) =>
             (this.#said.get(digest) ?? []).filter(({ uid }) => !this.#used.has(uid)),
+          unseen: () => undefined,
         },
+        ledger: { nameOf: () => undefined },
         lookup: () => undefined,
         specifiedTargets: () => ENVIRONMENTS.map((one) => this.#target(one)),
       },

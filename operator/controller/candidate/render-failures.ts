@@ -1,14 +1,8 @@
+import { ENDED_BY_LIMITS } from '../../api/errors.ts';
 import { shortened } from '../../retry/backoff.ts';
 import { applicationOf } from '../record/application-key.ts';
 import { Quarantine } from './quarantine.ts';
 
-/** What a limit ended may have had bad luck: a machine under load, memory that others took. */
-const BY_LIMITS: ReadonlySet<string> = new Set([
-  'RenderTimeout',
-  'RenderOutOfMemory',
-  'EngineEnded',
-  'WorkFailed',
-]);
 /** After so long such a render is tried again, once for each; then only when an input changes or it is asked for. */
 const PAUSES_MS = [30_000, 2 * 60_000, 10 * 60_000];
 
@@ -40,7 +34,7 @@ export class RenderFailures {
   add(target: string, inputs: string, error: Quarantine, now: Date): Quarantine {
     const before = this.#failures.get(target);
     const attempts = before?.inputs === inputs ? before.attempts + 1 : 1;
-    const pause = BY_LIMITS.has(error.error.reason) ? PAUSES_MS[attempts - 1] : undefined;
+    const pause = ENDED_BY_LIMITS.has(error.error.reason) ? PAUSES_MS[attempts - 1] : undefined;
     const remembered =
       pause === undefined
         ? error

@@ -39,8 +39,14 @@ type publishedVersion struct {
 	Digest  string   `json:"digest"`
 }
 
-// mostVersions bounds what is told of a chart's versions.
-const mostVersions = 1000
+const (
+	// mostVersions bounds what is told of a chart's versions.
+	mostVersions = 1000
+	// mostOfVersion is what Helm takes of one, in bytes.
+	mostOfVersion = 256
+	// mostOfURL is what the operator follows, in characters.
+	mostOfURL = 2048
+)
 
 // hasArchive tells whether an entry is one: Helm passes over what names no archive.
 func (v *publishedVersion) hasArchive() bool {
@@ -63,7 +69,9 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	}
 	if !req.IsRange {
 		if entry := exactlyIn(req.Version, index.Entries[req.Name]); entry != nil {
-			found.Version, found.Digest, found.URL = entry.Version, entry.Digest, entry.URLs[0]
+			found.Version = entry.Version
+			// Longer ones are refused as they are, and kept by nobody.
+			found.Digest, found.URL = beginning(entry.Digest, 100), beginning(entry.URLs[0], mostOfURL+1)
 			return found, nil
 		}
 	}
@@ -71,7 +79,7 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 		if !entry.hasArchive() {
 			continue
 		}
-		if len(found.Versions) < mostVersions {
+		if len(found.Versions) < mostVersions && len(entry.Version) <= mostOfVersion {
 			found.Versions = append(found.Versions, entry.Version)
 		}
 	}
@@ -117,6 +125,17 @@ func exactlyIn(wanted string, entries []*publishedVersion) *publishedVersion {
 		}
 	}
 	return same
+}
+
+func beginning(text string, characters int) string {
+	count := 0
+	for at := range text {
+		if count == characters {
+			return text[:at]
+		}
+		count++
+	}
+	return text
 }
 
 // sameVersion goes by the build, too, which semantic versions leave out: it is another archive.

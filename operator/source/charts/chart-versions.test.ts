@@ -7,6 +7,7 @@ import { type ChartRepository, startChartRepository } from '../../../test/harnes
 import { TestRenderer } from '../../../test/harness/render.ts';
 import { scaled } from '../../../test/harness/slowness.ts';
 import { always, eventually } from '../../../test/harness/wait.ts';
+import { TowpathError } from '../../api/errors.ts';
 import { Authorities } from '../transport/authorities.ts';
 import { ChartRepositories, type ChartRepositoriesOptions } from './chart-repositories.ts';
 import { ChartVersions, type FollowedChart, type WatchedChart } from './chart-versions.ts';
@@ -268,6 +269,21 @@ describe('the versions of charts', () => {
     await publish('redis', '1.9.0');
     await stays.poll(AbortSignal.timeout(scaled(20_000)));
     assert.equal(await stays.resolve(never), '1.9.0');
+  });
+
+  test('A4: are looked up again in the same index where an engine that did so was ended by a limit', async (t) => {
+    let isEnded = true;
+    const versions = follow(t, {
+      locate: (wanted, index, signal) => {
+        if (isEnded) throw new TowpathError('Person', 'EngineEnded', 'The engine was killed.');
+        return engine.renderer.findInIndex(wanted, index, signal);
+      },
+    });
+    const range = versions.watch('shop/web', chart('^0.3.0', { name: 'web' }), HOUR, nobody);
+    await assert.rejects(range.resolve(never), { reason: 'EngineEnded' });
+    isEnded = false;
+    await range.poll(never);
+    assert.match(await range.resolve(never), /^0\.3\./);
   });
 
   test('D14, S4: are asked for by each credential for itself, and no longer with one that was taken back', async (t) => {

@@ -1,4 +1,4 @@
-import { TowpathError } from '../../api/errors.ts';
+import { ENDED_BY_LIMITS, TowpathError } from '../../api/errors.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { SharedPoll } from '../shared-poll.ts';
 import { printable } from '../text.ts';
@@ -112,7 +112,9 @@ export class FollowedPlace {
       range.error = this.#told(error);
       // A version that cannot be found out is what it was; one that is not there is not.
       if (range.error.reason === 'ChartNotFound') range.version = undefined;
-      range.state = range.error.remedy === 'Time' ? undefined : listing.state;
+      // What a limit ended may have had bad luck; the rest is the same as long as the list is.
+      const isLasting = range.error.remedy !== 'Time' && !ENDED_BY_LIMITS.has(range.error.reason);
+      range.state = isLasting ? listing.state : undefined;
     }
   }
 
