@@ -47,10 +47,16 @@ async function assertSame(
       // Nobody may ask for such a path.
       if (hasControlCharacter(path)) continue;
       const shown = posix.join(directory, path);
-      assert.deepEqual(await tree.stat(shown), { type: 'file', oid });
+      const followed = upTo(shown).some((part) => entries.get(part)?.type === 'symlink');
+      assert.deepEqual(await tree.stat(shown), { type: 'file', oid, ...(followed && { followed }) });
       assert.equal(digest(await tree.read(shown)), bytes, shown);
     }
   }
+}
+
+/** The path, and all that it lies in. */
+function upTo(path: string): string[] {
+  return path.split('/').map((_, at, parts) => parts.slice(0, at + 1).join('/'));
 }
 
 /** isomorphic-git has an order of its own. */
