@@ -492,7 +492,8 @@ describe('sources', () => {
     await eventually(() => ended.length > 0, { describe: 'one to make room' });
     const [first] = ended;
     assert.deepEqual([first?.reason, first?.remedy], ['RepositoryCacheFull', 'Time']);
-    await eventually(() => bytesBelow(cacheDirectory) > 400_000, { describe: 'two to go on' });
+    // More than one has; where chunks end just behind where they are held, two have a little less than 400,000.
+    await eventually(() => bytesBelow(cacheDirectory) > 300_000, { describe: 'two to go on' });
     await eventually(() => bytesBelow(cacheDirectory) <= bound, { describe: 'what went to be removed' });
     assert.equal(ended.length, 1);
     await assert.rejects(old.read('x'), { remedy: 'Time' }, 'what was not used for longest went first');
