@@ -252,8 +252,7 @@ export function lostOf(
   digest: string,
   checks: Checks | undefined,
 ): readonly string[] {
-  return names.filter((name) => {
-    if (had.some((check) => check.name === name)) return false;
+  return withoutPolicy(names, had).filter((name) => {
     const run = runNamed(name, had, digest, checks);
     return run === undefined || run.ended?.outcome === 'CouldNotRun';
   });
@@ -266,11 +265,14 @@ export function runningOn(
   digest: string,
   checks: Checks | undefined,
 ): readonly string[] {
-  return names.filter((name) => {
-    if (had.some((check) => check.name === name)) return false;
+  return withoutPolicy(names, had).filter((name) => {
     const run = runNamed(name, had, digest, checks);
     return run !== undefined && run.ended === undefined;
   });
+}
+
+function withoutPolicy(names: readonly string[], had: readonly Check[]): readonly string[] {
+  return names.filter((name) => !had.some((check) => check.name === name));
 }
 
 /** As a sentence has them. */

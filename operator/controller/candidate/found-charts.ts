@@ -1,5 +1,5 @@
-import { BoundedMap } from '../../source/bounded-map.ts';
-import { type ChartPin, pinnedRepository } from '../record/chart-pins.ts';
+import { type ChartPin, chartKey } from '../record/chart-pins.ts';
+import { ApplicationMemory } from './application-memory.ts';
 
 type Exact = Pick<ChartPin, 'repository' | 'name' | 'version'>;
 
@@ -19,17 +19,18 @@ const MOST_CHARTS = 200;
  * Remembers what the charts of a candidate were until the record has it: a try that is given up goes on at the next one
  * where it ended, instead of asking for the first ones again (A4). What is not asked for any more is forgotten.
  */
-export class FoundMemory {
-  readonly #applications = new Map<string, BoundedMap<string, { digest: string; usedAt: number }>>();
+export class FoundMemory extends ApplicationMemory<{ digest: string; usedAt: number }> {
+  constructor() {
+    super(MOST_CHARTS);
+  }
 
   of(application: string): FoundCharts {
-    const found = this.#applications.get(application) ?? new BoundedMap(MOST_CHARTS);
-    this.#applications.set(application, found);
+    const found = this.ofApplication(application);
     const note: FoundCharts['note'] = (chart, digest) =>
-      found.set(keyOf(chart), { digest, usedAt: performance.now() });
+      found.set(chartKey(chart), { digest, usedAt: performance.now() });
     return {
       find: (chart) => {
-        const known = found.get(keyOf(chart));
+        const known = found.get(chartKey(chart));
         if (known === undefined || performance.now() - known.usedAt > KEPT_MS) return undefined;
         note(chart, known.digest);
         return known.digest;
@@ -37,16 +38,4 @@ export class FoundMemory {
       note,
     };
   }
-
-  forget(application: string): void {
-    this.#applications.delete(application);
-  }
-
-  clear(): void {
-    this.#applications.clear();
-  }
-}
-
-function keyOf({ repository, name, version }: Exact): string {
-  return JSON.stringify([pinnedRepository(repository), name, version]);
 }

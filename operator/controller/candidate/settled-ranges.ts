@@ -1,5 +1,5 @@
-import { BoundedMap } from '../../source/bounded-map.ts';
-import { type ChartPin, pinnedRepository, pinOfRange } from '../record/chart-pins.ts';
+import { type ChartPin, chartKey, pinOfRange } from '../record/chart-pins.ts';
+import { ApplicationMemory } from './application-memory.ts';
 
 /** A dependency as Chart.yaml declares it, for which no lock says which version that is. */
 type Ranged = Pick<ChartPin, 'repository' | 'name'> & { readonly version: string };
@@ -28,42 +28,30 @@ const MOST_RANGES = 200;
  * Remembers which version each range came to, until the record has it: one that is published meanwhile must not make a
  * candidate in the second environment that the first does not have.
  */
-export class RangeMemory {
-  readonly #applications = new Map<string, BoundedMap<string, Settlement>>();
+export class RangeMemory extends ApplicationMemory<Settlement> {
+  constructor() {
+    super(MOST_RANGES);
+  }
 
   /** @param pins what the record of the Application has, which counts first. */
   of(application: string, pins: readonly ChartPin[]): SettledRanges {
-    const settled = this.#applications.get(application) ?? new BoundedMap<string, Settlement>(MOST_RANGES);
-    this.#applications.set(application, settled);
+    const settled = this.ofApplication(application);
     return {
-      find: (chart) => pinOfRange(pins, chart)?.version ?? settled.get(keyOf(chart))?.version,
+      find: (chart) => pinOfRange(pins, chart)?.version ?? settled.get(chartKey(chart))?.version,
       settle: (chart, version) => {
-        const first = settled.get(keyOf(chart));
-        if (first === undefined) settled.set(keyOf(chart), { version, isConfirmed: false });
+        const first = settled.get(chartKey(chart));
+        if (first === undefined) settled.set(chartKey(chart), { version, isConfirmed: false });
         return first?.version ?? version;
       },
       confirm: (chart, version) => {
         // Another environment may have let go of it meanwhile, and may try another one.
-        if (settled.get(keyOf(chart))?.isConfirmed !== true)
-          settled.set(keyOf(chart), { version, isConfirmed: true });
+        if (settled.get(chartKey(chart))?.isConfirmed !== true)
+          settled.set(chartKey(chart), { version, isConfirmed: true });
       },
       release: (chart, version) => {
-        const one = settled.get(keyOf(chart));
-        if (one?.isConfirmed === false && one.version === version) settled.delete(keyOf(chart));
+        const one = settled.get(chartKey(chart));
+        if (one?.isConfirmed === false && one.version === version) settled.delete(chartKey(chart));
       },
     };
   }
-
-  forget(application: string): void {
-    this.#applications.delete(application);
-  }
-
-  /** Another process may settle what this one did not write down. */
-  clear(): void {
-    this.#applications.clear();
-  }
-}
-
-function keyOf({ repository, name, version }: Ranged): string {
-  return JSON.stringify([pinnedRepository(repository), name, version]);
 }

@@ -1,5 +1,5 @@
-import { BoundedMap } from '../../source/bounded-map.ts';
 import { type BasePin, type BaseRef, basePinOf, pinnedBase } from '../record/base-pins.ts';
+import { ApplicationMemory } from './application-memory.ts';
 
 /** At which commit a ref of another repository is, in all environments of an Application. */
 export interface SettledRefs {
@@ -24,16 +24,17 @@ const MOST_REFS = 100;
  * Remembers at which commit each ref was, until the record has it: a branch that moves meanwhile must not make a candidate
  * in the second environment that the first does not have.
  */
-export class RefMemory {
-  readonly #applications = new Map<string, BoundedMap<string, Settlement>>();
+export class RefMemory extends ApplicationMemory<Settlement> {
+  constructor() {
+    super(MOST_REFS);
+  }
 
   /**
    * @param pins what the record of the Application has, which counts first.
    * @param revision of its source
    */
   of(application: string, pins: readonly BasePin[], revision: string): SettledRefs {
-    const settled = this.#applications.get(application) ?? new BoundedMap<string, Settlement>(MOST_REFS);
-    this.#applications.set(application, settled);
+    const settled = this.ofApplication(application);
     const known = (base: BaseRef) => settled.get(keyOf(base)) ?? settled.get(keyOf({ ...base, revision }));
     return {
       find: (base) => basePinOf(pins, base, revision) ?? known(base)?.pin,
@@ -54,15 +55,6 @@ export class RefMemory {
         }
       },
     };
-  }
-
-  forget(application: string): void {
-    this.#applications.delete(application);
-  }
-
-  /** Another process may settle what this one did not write down. */
-  clear(): void {
-    this.#applications.clear();
   }
 }
 

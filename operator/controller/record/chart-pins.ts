@@ -38,6 +38,11 @@ function hrefOf(repository: string): string {
   }
 }
 
+/** The same for every way to write the URL of its repository. */
+export function chartKey({ repository, name, version }: Chart): string {
+  return JSON.stringify([pinnedRepository(repository), name, version]);
+}
+
 /** What the chart was; undefined where it was never used, or so long ago that it is not remembered. */
 export function pinOf(pins: readonly ChartPin[], chart: Chart): ChartPin | undefined {
   const repository = pinnedRepository(chart.repository);
