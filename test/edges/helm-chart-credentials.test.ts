@@ -179,13 +179,8 @@ test('S4: a chart whose Helm repository has its archives in a registry is deploy
   await told('web', 'AuthenticationFailed', /is refused by the registry 127.* in spec\.helm\.regist/);
   await stage.application('web', { helm: { chart, registries } });
   await told('web', 'SecretMissing', /Secret \S+\/registry, which spec\.helm\.registries names for 127\./);
-  const { username, password } = registry.credential;
-  await stage.apply({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'registry' },
-    stringData: { username, password },
-  });
+  const metadata = { name: 'registry' };
+  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: registry.credential });
   await untilText('1.0.0');
   await stage.untilReadyAt('web', '1.0.0');
   const basics = registry.requests.filter(({ authorization = '' }) => authorization.startsWith('Basic '));

@@ -63,13 +63,8 @@ test('S4: a chart of a kustomization is fetched from a registry with the credent
   const registries = [{ prefix: `${registry.host}/private`, secretRef: { name: 'registry' } }];
   await stage.application('web', { source, helm: { registries } });
   await told('SecretMissing');
-  const { username, password } = registry.credential;
-  await stage.apply({
-    apiVersion: 'v1',
-    kind: 'Secret',
-    metadata: { name: 'registry' },
-    stringData: { username, password },
-  });
+  const metadata = { name: 'registry' };
+  await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: registry.credential });
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
   const seen = await stage.kubectl('get', 'configmap', 'redis', '-o', 'jsonpath={.data.text} {.data.size}');
   assert.equal(seen, '1.0.0 1');

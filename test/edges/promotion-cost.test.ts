@@ -3,7 +3,6 @@ import { randomBytes } from 'node:crypto';
 import { test } from 'node:test';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
 import { installPolicies } from '../harness/approvals.ts';
-import { newEnvironment } from '../harness/environments.ts';
 import type { FaultProxy } from '../harness/fault-proxy.ts';
 import { fastLease, type Stage } from '../harness/operator.ts';
 import { untilPolled } from '../harness/polls.ts';
@@ -125,22 +124,8 @@ test('A11, I3: a restart tells nothing else of what waits at gates', async (t) =
   const { stage, proxy } = await newProxiedStage(t, { files: file('web', 1), flags });
   const { cluster, namespace, repository } = stage;
   await installPolicies(t, cluster, 'Validating', { name: policy, namespaces: [namespace] });
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
+  const { prod, environments } = await newLine(t, stage);
   const path = `/apis/towpath.dev/v1alpha1/environments/${prod.name}`;
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name] },
-      ],
-    },
-  });
-  const environments = [{ name: staging.name }, { name: prod.name }];
   await stage.application('web', { source: { path: 'web' }, environments });
   await stage.untilReadyAt('web', await repository.revParse('main'));
   await cluster.request('PATCH', path, {

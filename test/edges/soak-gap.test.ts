@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
-import { newEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage } from '../harness/operator.ts';
+import { newLine } from '../harness/promotions.ts';
 import { eventually } from '../harness/wait.ts';
 
 const WEB = `apiVersion: apps/v1
@@ -20,21 +20,8 @@ const GAP_MS = 4 * SECOND_MS;
 
 test('D7, A13: a time without an operator counts for a soak where nothing happened in it, and not where a Pod was made anew', async (t) => {
   const stage = await newStage(t, { files: { 'web.yaml': WEB }, flags: fastLease });
-  const staging = await newEnvironment(t, stage, 'staging');
-  const prod = await newEnvironment(t, stage, 'prod');
-  await stage.apply({
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'PromotionPolicy',
-    metadata: { name: 'standard' },
-    spec: {
-      selector: {},
-      stages: [
-        { name: 'staging', environments: [staging.name] },
-        { name: 'prod', after: ['staging'], environments: [prod.name], gates: { soak: '1h' } },
-      ],
-    },
-  });
-  await stage.application('web', { environments: [{ name: staging.name }, { name: prod.name }] });
+  const { staging, prod, environments } = await newLine(t, stage, { soak: '1h' });
+  await stage.application('web', { environments });
   const endsAt = ({ status }: Application) => {
     const [gate] = environmentOf(status, prod.name)?.blockedBy ?? [];
     return gate?.reason === 'Soak' && gate.clearsAt !== undefined ? Date.parse(gate.clearsAt) : undefined;
