@@ -152,6 +152,18 @@ describe('dependencies that Git does not have', () => {
     assert.deepEqual(await missing(below(exact)), [
       { name: 'redis', version: '7.3.0', repository: published.url },
     ]);
+    // The first is one to the letter; the others are so to Helm in a registry alone.
+    for (const [version, repository, isRange] of [
+      ['v7.3.0', published.url, false],
+      ['v7.3', published.url, true],
+      ['v7.3.0', 'oci://charts.dev/x', false],
+      ['7.3', 'oci://charts.dev/x', false],
+    ] as const) {
+      const [chart] = await missing(
+        below(umbrella(`- {name: redis, version: "${version}", repository: "${repository}"}\n`)),
+      );
+      assert.deepEqual([chart?.version, chart?.isRange === true], [version, isRange]);
+    }
     const none = { name: 'redis', version: '^9.0.0', repository: published.url, isRange: true } as const;
     const found = await engine.renderer.findInIndex(none, index, AbortSignal.timeout(60_000));
     assert.deepEqual([found.version, found.versions[0]], ['', '8.0.0']);

@@ -193,6 +193,30 @@ describe('helmCharts of a kustomization', () => {
     }
   });
 
+  test('are named to the letter by what Helm takes for no range: in a registry by all that is a version', async () => {
+    const isRange = async (version: string, repo: string) => {
+      const text = `helmCharts:\n- {name: redis, releaseName: web, version: "${version}", repo: "${repo}"}\n`;
+      const tree = new MemoryTree({ 'web/kustomization.yaml': text });
+      const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
+      assert.ok(error instanceof MissingCharts);
+      assert.equal(error.charts[0]?.version, version);
+      return error.charts[0]?.isRange === true;
+    };
+    for (const [version, inRegistry, inIndex] of [
+      ['1.2.3', false, false],
+      ['v1.16.1', false, false],
+      ['v1.16.1-rc.1+b', false, false],
+      ['1.2', false, true],
+      ['v1', false, true],
+      ['1.2-a.b.c', false, true],
+      ['v1.x', true, true],
+      ['~v1.2.0', true, true],
+    ] as const) {
+      assert.equal(await isRange(version, 'oci://charts.dev/x'), inRegistry, version);
+      assert.equal(await isRange(version, 'https://charts.dev/x'), inIndex, version);
+    }
+  });
+
   test('may be those of a base in another repository', async () => {
     const tree = new MemoryTree({ 'web/kustomization.yaml': 'resources: ["https://git.dev/x/a"]\n' });
     const rendered = await withBase(tree, {

@@ -40,14 +40,14 @@ test('S9, A4: a chart of a kustomization is fetched, pinned, and runs on when it
   assert.equal(conditionOf(later, 'Ready')?.status, 'True');
 });
 
-test('S4: a chart of a kustomization is fetched from a registry with the credential of spec.helm.registries', async (t) => {
+test('S4: a chart of a kustomization is fetched from a registry by its tag, with the credential of spec.helm.registries', async (t) => {
   const registry = await startOciRegistry();
   t.after(() => registry.stop());
-  await registry.publish(redis('1.0.0'), registry.privateUrl);
+  await registry.publish(redis('v1.0.0'), registry.privateUrl);
   registry.requests.length = 0;
   const stage = await newStage(t, {
     files: {
-      'web/kustomization.yaml': `helmCharts:\n- {name: redis, releaseName: web, repo: "${registry.privateUrl}", version: ^1.0.0, valuesInline: {size: 1}}\n`,
+      'web/kustomization.yaml': `helmCharts:\n- {name: redis, releaseName: web, repo: "${registry.privateUrl}", version: v1.0.0, valuesInline: {size: 1}}\n`,
     },
     flags: [`--ca-file=${registry.caFile}`],
   });
@@ -67,7 +67,8 @@ test('S4: a chart of a kustomization is fetched from a registry with the credent
   await stage.apply({ apiVersion: 'v1', kind: 'Secret', metadata, stringData: registry.credential });
   await stage.untilReadyAt('web', await stage.repository.revParse('main'));
   const seen = await stage.kubectl('get', 'configmap', 'redis', '-o', 'jsonpath={.data.text} {.data.size}');
-  assert.equal(seen, '1.0.0 1');
+  assert.equal(seen, 'v1.0.0 1');
+  assert.ok(!(await stage.kubectl('get', 'events')).includes('RenderWarning'), 'the version is an exact one');
   const basics = registry.requests.filter(({ authorization = '' }) => authorization.startsWith('Basic '));
   assert.deepEqual([...new Set(basics.map(({ path }) => path.split('?')[0]))], ['/token']);
 });

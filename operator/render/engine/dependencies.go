@@ -96,8 +96,7 @@ func (a *assembly) fetchable(c *chart.Chart, all []missing) ([]dependencyRef, st
 			if _, err := semver.NewConstraint(m.dependency.Version); err != nil {
 				return nil, fmt.Sprintf(" Its version %q is none, nor a range of versions: correct Chart.yaml.", m.dependency.Version), nil
 			}
-			_, err := semver.StrictNewVersion(m.dependency.Version)
-			refs = withRef(refs, dependencyRef{Name: m.name, Version: m.dependency.Version, Repository: repository, IsRange: err != nil})
+			refs = withRef(refs, dependencyRef{Name: m.name, Version: m.dependency.Version, Repository: repository, IsRange: isRange(m.dependency.Version, repository)})
 			continue
 		}
 		entry := a.locked.find(&chart.Dependency{Name: m.name, Version: m.dependency.Version, Repository: repository})
@@ -107,6 +106,19 @@ func (a *assembly) fetchable(c *chart.Chart, all []missing) ([]dependencyRef, st
 		refs = withRef(refs, dependencyRef{Name: entry.Name, Version: entry.Version, Repository: repository})
 	}
 	return refs, "", nil
+}
+
+// isRange tells whether Helm looks for what a version stands for. In a registry it takes all that semver reads for a tag,
+// however it is written (v1.2.0, 1.2); in an index 1.2 is each 1.2.x.
+func isRange(version, repository string) bool {
+	if _, err := semver.NewVersion(version); err != nil {
+		return true
+	}
+	numbers := version
+	if end := strings.IndexAny(version, "-+"); end >= 0 {
+		numbers = version[:end]
+	}
+	return !strings.HasPrefix(repository, "oci://") && strings.Count(numbers, ".") < 2
 }
 
 func withRef(refs []dependencyRef, ref dependencyRef) []dependencyRef {

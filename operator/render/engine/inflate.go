@@ -182,14 +182,13 @@ func (r *repository) needChart(c *inflation) *failure {
 	if _, err := semver.NewConstraint(version); err != nil {
 		return r.invalid(c.name, "%s inflates the chart %s with the version %q, which is none, nor a range of versions.", r.shown(c.name), c.Name, c.Version)
 	}
-	_, err := semver.StrictNewVersion(version)
 	sum := sha256.Sum256([]byte(c.Repo + "\x00" + c.Name + "\x00" + version))
 	c.archive = chartsFolder + hex.EncodeToString(sum[:8]) + ".tgz"
 	if len(r.charts) > mostRemote {
 		return r.invalid(c.name, "%s and what it refers to inflate more than %d charts that are not in the repository. Commit some of them.", r.shown(c.name), mostRemote)
 	}
 	if r.typeOf("/"+c.archive) != "file" {
-		r.charts = withRef(r.charts, dependencyRef{Name: c.Name, Version: version, Repository: c.Repo, IsRange: err != nil, File: c.archive})
+		r.charts = withRef(r.charts, dependencyRef{Name: c.Name, Version: version, Repository: c.Repo, IsRange: isRange(version, c.Repo), File: c.archive})
 	}
 	return nil
 }

@@ -37,10 +37,12 @@ export function digestIn(text: string, what: string): string {
   );
 }
 
+/** @param note what else is to be said of those that are there, after a space. */
 export function notFound(
   { name, repository }: WantedChart,
   version: string,
   near: readonly string[],
+  note = '',
 ): TowpathError {
   const listed = near.slice(0, LISTED).map((each) => printable(each, 80));
   const instead = listed.length === 0 ? '' : ` It has ${listed.join(', ')}.`;
@@ -48,7 +50,7 @@ export function notFound(
   return new TowpathError(
     'Person',
     'ChartNotFound',
-    `The chart repository ${repository} has ${what}.${instead} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
+    `The chart repository ${repository} has ${what}.${instead}${note} Publish it there, or correct Chart.yaml and run \`helm dependency update\`.`,
   );
 }
 

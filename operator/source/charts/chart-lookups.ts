@@ -31,6 +31,9 @@ export interface Found {
   names: readonly string[];
 }
 
+const INEXACT =
+  ' A tag with a "v" before it, or with leading zeros, is in no range of a registry, as Helm has it: to use one, write it as it is there.';
+
 /**
  * Looks versions up in what repositories and registries list. The lists are on disk, and what is needed of one is taken
  * into memory only once it is its turn: of a chart it may be megabytes, and an engine takes seconds for it (A3, A8).
@@ -114,7 +117,10 @@ export class ChartLookups {
       const ranged = tags === 'Strict' ? await strictAmong(versions, slices) : versions;
       const index = await asIndex(wanted.name, ranged, slices);
       const { version } = await this.#options.locate({ ...wanted, isRange: true }, index, stopped);
-      if (version === '') throw notFound(wanted, wanted.version, await newestFirst(versions, slices));
+      if (version === '') {
+        const isLeftOut = ranged.length < versions.length;
+        throw notFound(wanted, wanted.version, await newestFirst(versions, slices), isLeftOut ? INEXACT : '');
+      }
       return version;
     });
   }
