@@ -94,6 +94,7 @@ describe('a credential', () => {
       [{ bearerToken: marked, username: marked, password: marked }, /both bearerToken and/],
       [{ username: '', password: marked }, /empty key "username"/],
       [{ username: 'a\r\nX-Evil: 1', password: marked }, /control character in its key "username"/],
+      [{ bearerToken: `${marked}\n${marked}` }, /control character in its key "bearerToken"/],
       [{ bearerToken: 't', 'ca.crt': marked }, /no certificate in PEM form in its key "ca\.crt"/],
     ];
     for (const [data, message, scheme = 'https'] of cases) {

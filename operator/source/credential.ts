@@ -146,7 +146,8 @@ function textOf(data: Record<string, Uint8Array>, key: string): string | undefin
   // `echo token | kubectl create secret …` leaves a line break behind.
   const value = singleLine ? text.replace(/\r?\n$/, '') : text;
   if (value === '') throw invalid(`has an empty key "${key}"`);
-  if (singleLine && hasControlCharacter(value)) {
+  // A password, which may be a key in JSON of several lines, travels as base64.
+  if (singleLine && key !== 'password' && hasControlCharacter(value)) {
     throw invalid(`has a control character in its key "${key}"`);
   }
   return value;

@@ -518,8 +518,10 @@ describe('a registry that wants to know who asks', () => {
 
   test('S4: is given a name and password, or a token, where it wants these themselves', async (t) => {
     const { credential } = published;
+    const key = { username: '_json_key', password: '{\n  "type": "service_account"\n}' };
     for (const [challenge, given, expected] of [
       ['Basic realm="x"', credential, basic(credential)],
+      ['Basic realm="x"', key, basic(key)],
       ['Bearer realm="https://169.254.169.254"', { bearerToken: 'abc' }, 'Bearer abc'],
     ] as const) {
       published.intercept = (request, response) => {

@@ -59,6 +59,18 @@ describe('the credential of a chart repository', () => {
       assert.equal(registryCredential(hub, `oci://${host}/acme`).username, 'me');
   });
 
+  test('may have a key of several lines for a password, as Google Artifact Registry gives it', () => {
+    const password = JSON.stringify({ type: 'service_account', private_key: '-----BEGIN\nx\n' }, null, 2);
+    const expected = { username: '_json_key', password };
+    const url = 'oci://europe-docker.pkg.dev/acme/charts';
+    const keys = { username: bytes('_json_key'), password: bytes(`${password}\n`) };
+    assert.deepEqual(registryCredential(keys, url), expected);
+    for (const entry of [expected, { auth: Buffer.from(`_json_key:${password}`).toString('base64') }]) {
+      const config = JSON.stringify({ auths: { 'europe-docker.pkg.dev': entry } });
+      assert.deepEqual(registryCredential({ '.dockerconfigjson': bytes(config) }, url), expected);
+    }
+  });
+
   test('S5: is refused where it cannot be used, and its values are not repeated', () => {
     const url = 'https://charts.example.com/acme';
     for (const [config, expected] of [
