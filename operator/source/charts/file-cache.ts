@@ -3,6 +3,8 @@ import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { type Arrival, DiskSpace, type Occupant } from '../disk-space.ts';
+import { onOwnDisk } from '../own-disk.ts';
+import { asBeginning } from './https-files.ts';
 
 interface CachedFile {
   name: string;
@@ -65,8 +67,8 @@ export class FileCache {
   /**
    * Keeps what comes.
    *
-   * @throws TowpathError ChartCacheFull where it had to make room for others; what `open`, the chunks and `nameOf` throw,
-   * and where the disk fails.
+   * @throws TowpathError ChartCacheFull where it had to make room for others; RepositoryDamaged where the disk fails; what
+   * `open`, the chunks and `nameOf` throw.
    */
   async add({ tenants, what, open: begin, nameOf }: WantedFile): Promise<void> {
     const tenant = this.#space.leastOf(tenants);
@@ -76,14 +78,15 @@ export class FileCache {
     try {
       const chunks = await begin(arrival.signal);
       if (chunks === undefined) return;
-      const digest = await this.#write(arrival, chunks, partial);
+      const onDisk = <T>(done: Promise<T>) => onOwnDisk(asBeginning(what), done);
+      const digest = await this.#write(arrival, chunks, partial, onDisk);
       const name = nameOf(digest);
-      await rename(partial, path);
+      await onDisk(rename(partial, path));
       this.#delete(this.#files.get(name));
       this.#use({ name, tenant, path, bytes: arrival.bytes, digest, lastUsed: 0 });
       arrival.keep(arrival.bytes);
     } catch (error) {
-      await rm(partial, { force: true });
+      await rm(partial, { force: true }).catch(() => undefined);
       arrival.signal.throwIfAborted();
       throw error;
     } finally {
@@ -92,24 +95,32 @@ export class FileCache {
   }
 
   /** Returns the digest of what came. */
-  async #write(arrival: Arrival, chunks: AsyncIterable<Buffer>, path: string): Promise<string> {
+  async #write(
+    arrival: Arrival,
+    chunks: AsyncIterable<Buffer>,
+    path: string,
+    onDisk: <T>(done: Promise<T>) => Promise<T>,
+  ): Promise<string> {
     const hash = createHash('sha256');
-    const file = await open(path, 'wx', 0o600);
+    const file = await onDisk(open(path, 'wx', 0o600));
     try {
       for await (const chunk of chunks) {
         arrival.grow(chunk.length);
         await Promise.all(this.#going);
         hash.update(chunk);
-        await file.writeFile(chunk);
+        await onDisk(file.writeFile(chunk));
       }
     } finally {
-      await file.close();
+      await onDisk(file.close());
     }
     arrival.received();
     return hash.digest('hex');
   }
 
-  /** The file chunk by chunk; undefined where it is not there. What is no more what was kept is found out at its end. */
+  /**
+   * The file chunk by chunk; undefined where it is not there, or cannot be read. What is no more what was kept is found out
+   * at its end.
+   */
   async read(name: string, take: (chunk: Buffer) => void): Promise<'Read' | undefined> {
     const file = this.#files.get(name);
     if (file === undefined) return undefined;
@@ -124,7 +135,7 @@ export class FileCache {
         take(chunk);
       }
     } finally {
-      await handle?.close();
+      await handle?.close().catch(() => undefined);
     }
     if (hash.digest('hex') === file.digest) return 'Read';
     if (this.#files.get(name) === file) this.#delete(file);
@@ -195,8 +206,8 @@ class TenantFiles implements Occupant {
 async function* chunksOf(handle: Awaited<ReturnType<typeof open>> | undefined): AsyncGenerator<Buffer> {
   if (handle === undefined) return;
   for (;;) {
-    const { bytesRead, buffer } = await handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK);
-    if (bytesRead === 0) return;
-    yield buffer.subarray(0, bytesRead);
+    const read = await handle.read(Buffer.allocUnsafe(CHUNK), 0, CHUNK).catch(() => undefined);
+    if (read === undefined || read.bytesRead === 0) return;
+    yield read.buffer.subarray(0, read.bytesRead);
   }
 }

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { TowpathError } from '../../api/errors.ts';
 import { BoundedMap } from '../bounded-map.ts';
 import type { Limits } from '../limits.ts';
+import { onOwnDisk } from '../own-disk.ts';
 import { notACommit } from './not-a-commit.ts';
 import { checkPack, maxRebuilt } from './pack-check.ts';
 import type { PackedObject } from './pack-index.ts';
@@ -73,7 +74,7 @@ export class ObjectStore {
     const path = join(this.#directory, 'objects/pack', name);
     const { objects, index } = await checkPack(await fs.readFile(path), limits, (oid) => this.#find(oid));
     if (objects === 0) return;
-    await fs.writeFile(path.replace(/\.pack$/, '.idx'), index, { mode: 0o600 });
+    await onOwnDisk('The index of a pack', writeWhole(path.replace(/\.pack$/, '.idx'), index));
     this.#packs.look();
   }
 
@@ -237,4 +238,16 @@ function damaged(what: string): TowpathError {
     'RepositoryDamaged',
     `The repository's objects do not fit together: ${what}. They are fetched anew; if this stays, check the repository with "git fsck" on the server.`,
   );
+}
+
+/** A file that is there as a whole, or not at all: with half an index, of a full disk, no pack beside it could be read. */
+async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
+  const partial = `${path}.partial`;
+  try {
+    await fs.writeFile(partial, bytes, { mode: 0o600 });
+    await fs.rename(partial, path);
+  } catch (error) {
+    await fs.rm(partial, { force: true }).catch(() => undefined);
+    throw error;
+  }
 }

@@ -4,6 +4,7 @@ import { TowpathError } from '../../api/errors.ts';
 import { type Credential, quoted } from '../credential.ts';
 import type { Arrival, ArrivalOwner, DiskSpace } from '../disk-space.ts';
 import type { Limits } from '../limits.ts';
+import { onOwnDisk } from '../own-disk.ts';
 import { type Advertisement, RemoteRefusal } from '../wire/advertisement.ts';
 import { type FetchRequest, fetchPack, type PackFile } from '../wire/fetch-pack.ts';
 import type { Transport } from '../wire/transport.ts';
@@ -76,8 +77,9 @@ export class Packs {
     commits: readonly string[],
     signal: AbortSignal,
   ): Promise<number> {
-    await mkdir(join(this.directory, 'objects/pack'), { recursive: true, mode: 0o700 });
-    const path = join(this.directory, 'objects/pack', `pack-${this.#count++}.pack`);
+    const directory = join(this.directory, 'objects/pack');
+    await onOwnDisk(`What comes of ${this.#of.where}`, mkdir(directory, { recursive: true, mode: 0o700 }));
+    const path = join(directory, `pack-${this.#count++}.pack`);
     const haves = [...this.#commits].slice(-maxHaves);
     const request: FetchRequest = {
       wants,
@@ -89,9 +91,9 @@ export class Packs {
       fetchPack(transport, advertisement.capabilities, request, file, this.#limits, until),
     );
     // What was asked for by its id may be no commit, and a server refuses every fetch that names such as shallow.
-    const { directory } = this;
     if (this.history === 'Shallow') {
-      for (const oid of commits) await this.#run('commit', { directory, limits: this.#limits, oid });
+      for (const oid of commits)
+        await this.#run('commit', { directory: this.directory, limits: this.#limits, oid });
     }
     for (const commit of commits) this.#commits.add(commit);
     return bytes;
@@ -105,7 +107,7 @@ export class Packs {
   ): Promise<number> {
     const arrival = this.#space.begin(this.#of);
     try {
-      const file = { path, grow: (more: number) => arrival.grow(more) };
+      const file = { path, where: this.#of.where, grow: (more: number) => arrival.grow(more) };
       const bytes = await fetch(file, AbortSignal.any([signal, arrival.signal]));
       arrival.received();
       const input = { directory: this.directory, name: basename(path), bytes, limits: this.#limits };
@@ -116,7 +118,7 @@ export class Packs {
       return bytes;
     } catch (error) {
       arrival.drop();
-      await rm(path, { force: true });
+      await rm(path, { force: true }).catch(() => undefined);
       arrival.signal.throwIfAborted();
       throw error;
     }

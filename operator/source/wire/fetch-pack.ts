@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { open, rm } from 'node:fs/promises';
 import { TowpathError } from '../../api/errors.ts';
 import { type PackLimits, size } from '../limits.ts';
+import { onOwnDisk } from '../own-disk.ts';
 import { RemoteRefusal } from './advertisement.ts';
 import { flush, malformed, type Packet, packet } from './pkt-line.ts';
 import type { Transport } from './transport.ts';
@@ -19,6 +20,8 @@ export interface FetchRequest {
 /** Where a pack is written to. */
 export interface PackFile {
   path: string;
+  /** The URL of the repository, for messages. */
+  where: string;
   /** Told of so many bytes more before they are written. @throws what ends the fetch, where there is no room. */
   grow(bytes: number): void;
 }
@@ -49,24 +52,25 @@ export async function fetchPack(
     );
   }
   if (request.depth !== undefined && !capabilities.has('shallow')) request = { ...request, depth: undefined };
+  const onDisk = <T>(done: Promise<T>) => onOwnDisk(`What comes of ${file.where}`, done);
   const packets = transport.uploadPack(encode(request, capabilities), signal);
-  const out = await open(file.path, 'wx', 0o600);
+  const out = await onDisk(open(file.path, 'wx', 0o600));
   try {
     return await receive(
       packets,
       async (data) => {
         file.grow(data.length);
-        await out.write(data);
+        await onDisk(out.writeFile(data));
       },
       request,
       limits,
     );
   } catch (error) {
-    await rm(file.path, { force: true });
+    await rm(file.path, { force: true }).catch(() => undefined);
     throw error;
   } finally {
-    await out.close();
     await packets.return(undefined);
+    await onDisk(out.close());
   }
 }
 

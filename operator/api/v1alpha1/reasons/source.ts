@@ -124,8 +124,8 @@ export const SOURCE_REASONS = {
   ),
   RepositoryEmpty: person('The repository has no commit.', 'Push one.'),
   RepositoryDamaged: time(
-    'What was fetched of the repository does not fit together; it is fetched anew.',
-    'Run "git fsck" on the server if it stays.',
+    "What was fetched of a repository does not fit together, or cannot be kept on the operator's own disk; it is fetched anew.",
+    'If it stays, run "git fsck" on the server, or see whether the disk of the operator is full, as the message says.',
   ),
   PackInvalid: person('The Git server sent objects that cannot be read.', 'Run "git fsck" on the server.'),
   ProtocolUnsupported: person(
