@@ -307,6 +307,7 @@ describe('the versions of charts', () => {
       reason: 'ChartRepositoryInvalid',
     });
     await assert.rejects(mine.poll(never), { reason: 'Stopping' });
-    assert.deepEqual(given, ['Bearer good', 'Bearer guessed', undefined]);
+    // One that was refused may be asked again meanwhile.
+    assert.deepEqual([...new Set(given)], ['Bearer good', 'Bearer guessed', undefined]);
   });
 });
