@@ -83,7 +83,7 @@ test('A4: charts that Git does not have are fetched from their repository, and r
   await t.test(
     'a repository that is down is told, and what runs is looked after, also after a restart',
     async () => {
-      await stage.repository.commit(newer);
+      const revision = await stage.repository.commit(newer);
       const reason = 'ServerError';
       const isTold = () =>
         stage.until(
@@ -97,6 +97,13 @@ test('A4: charts that Git does not have are fetched from their repository, and r
         / The chart repository at 127\.0\.0\.1:\d+ answers 503 for (index\.yaml|the archive)/,
       );
       assert.equal(environmentOf(told.status)?.revision, first);
+      // Whom the commit does not change says so later: until then another process would find it out by a render.
+      for (const name of ['shop', 'loose'])
+        await stage.until(
+          name,
+          ({ status }) => environmentOf(status)?.revision === revision,
+          `${name} to tell that the commit is what it runs`,
+        );
       await stage.restart();
       await stage.kubectl('patch', 'configmap', 'web-redis', '-p', '{"data":{"text":"drift"}}');
       await eventually(async () => (await textOf(stage, 'web-redis')) === '1.0.0', {
