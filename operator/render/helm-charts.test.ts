@@ -217,6 +217,35 @@ describe('helmCharts of a kustomization', () => {
     }
   });
 
+  test('S9: are refused where what was fetched for one is another chart, or another version', async () => {
+    const entry = (version: string) =>
+      `helmCharts:\n- {name: redis, releaseName: web, version: "${version}", repo: "oci://charts.dev/x"}\n`;
+    const fetched = (version: string, chart: string) => {
+      const tree = new MemoryTree({ 'web/kustomization.yaml': entry(version) });
+      return withArchive(
+        tree,
+        archiveOf(at('redis', { ...redis, 'Chart.yaml': `apiVersion: v2\n${chart}` })),
+      );
+    };
+    for (const version of ['v1.2.3', '1.2.3', '1.x'])
+      assert.deepEqual(names((await fetched(version, 'name: redis\nversion: 1.2.3\n')).objects), [
+        'web-redis',
+      ]);
+    for (const [version, chart, is] of [
+      ['1.2.3', 'name: rediss\nversion: 1.2.3\n', 'rediss 1.2.3'],
+      ['1.2.3', 'name: redis\nversion: 1.2.4\n', 'redis 1.2.4'],
+      ['1.2.3', 'name: redis\nversion: 1.2.3+b\n', 'redis 1.2.3+b'],
+      ['~1.2.0', 'name: redis\nversion: 1.3.0\n', 'redis 1.3.0'],
+    ] as const) {
+      const error = await failure(fetched(version, chart), 'ChartArchiveInvalid');
+      assert.equal(
+        error.message,
+        `What oci://charts.dev/x has as chart redis ${version} is chart ${is}. Have who publishes it correct that, or use another version.`,
+      );
+      assert.equal(error.details[0]?.file, 'web/kustomization.yaml');
+    }
+  });
+
   test('may be those of a base in another repository', async () => {
     const tree = new MemoryTree({ 'web/kustomization.yaml': 'resources: ["https://git.dev/x/a"]\n' });
     const rendered = await withBase(tree, {

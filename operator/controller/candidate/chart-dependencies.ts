@@ -78,7 +78,7 @@ export async function fetchedCharts(
     throw new TowpathError(
       'Person',
       'ChartInvalid',
-      `The chart has ${charts.length} dependencies that are not in its folder charts; at most ${MOST_CHARTS} are fetched. Commit some of them.`,
+      `There are ${charts.length} dependencies that are not in the folder charts; at most ${MOST_CHARTS} are fetched. Commit some of them.`,
     );
   for (const chart of charts) refuseForeign(chart, allowed);
   const fetched: ChartArchive[] = [];
@@ -211,7 +211,7 @@ function tooLarge({ name, version }: ChartReference): TowpathError {
   return new TowpathError(
     'Person',
     'ChartTooLarge',
-    `The dependencies up to ${name} ${version} are archives of more than ${DEFAULT_LIMITS.inputBytes / 2 ** 20} MiB together, more than a render reads. Have the chart depend on less.`,
+    `The dependencies up to ${name} ${version} are archives of more than ${DEFAULT_LIMITS.inputBytes / 2 ** 20} MiB together, more than a render reads. Have it depend on less.`,
   );
 }
 

@@ -8,7 +8,7 @@ import {
   type RenderTree,
   treeWithArchives,
 } from '../../render/renderer.ts';
-import { asChartOfSpec } from '../../source/charts/chart-of-spec.ts';
+import { asChartOfKustomization, asChartOfSpec } from '../../source/charts/chart-words.ts';
 import { printable } from '../../source/text.ts';
 import { namespaceOf } from '../record/application-key.ts';
 import type { ChartPin, PublishedChart } from '../record/chart-pins.ts';
@@ -120,7 +120,10 @@ export class Rendering {
     const terms = this.#terms(input, input.credentialFor);
     const { ranges } = terms;
     // Not of the commit, but of where it is fetched from: asked for again, as Git is.
-    const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal);
+    const told = missing.of === 'Chart' ? (error: unknown) => error : asChartOfKustomization;
+    const fetched = await fetchedCharts(fetcher, missing.charts, terms, signal).catch((error: unknown) => {
+      throw told(error);
+    });
     try {
       const whole = treeWithArchives(tree, request.path, missing.charts, fetched.archives);
       const rendered = await renderer.render(whole, request, signal);
@@ -130,7 +133,8 @@ export class Rendering {
     } catch (error) {
       // The next one that is published may render.
       for (const { chart, version } of rangesOf(fetched.pins)) ranges.release(chart, version);
-      throw refused(input, namingVersions(notWhatItSays(error), fetched.pins, missing.of));
+      const failure = error instanceof MissingCharts ? told(notWhatItSays(error)) : error;
+      throw refused(input, namingVersions(failure, fetched.pins, missing.of));
     }
   }
 
@@ -200,7 +204,14 @@ function refuseOther({ name, version, repository }: ChartReference, found: Rende
   );
 }
 
-/** Build metadata counts, and a "v" before it does not. */
+/** Build metadata counts; a "v" before it does not, nor numbers that are left out at its end: to an index 1.0 is 1.0.0. */
 function isSameVersion(one: string, other: string): boolean {
-  return one.replace(/^v/, '') === other.replace(/^v/, '');
+  return inFull(one) === inFull(other);
+}
+
+function inFull(version: string): string {
+  // Linear: a hyphen or a plus sign ends the numbers.
+  const [, numbers = '', rest = ''] = /^v?([^-+]*)(.*)$/s.exec(version) ?? [];
+  const parts = numbers.split('.');
+  return `${[...parts, '0', '0'].slice(0, Math.max(3, parts.length)).join('.')}${rest}`;
 }

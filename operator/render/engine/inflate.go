@@ -213,6 +213,9 @@ func (r *repository) inflated(c *inflation) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := r.refuseOther(c, loaded); err != nil {
+		return nil, err
+	}
 	if c.Namespace == "" && r.inherited[path.Dir(c.name)] == severalNamespaces {
 		return nil, r.invalid(c.name, "%s inflates the chart %s, and kustomizations refer to it that set different namespaces. Give the chart a namespace there.", r.shown(c.name), c.Name)
 	}
@@ -229,6 +232,25 @@ func (r *repository) inflated(c *inflation) ([]byte, error) {
 		return nil, err
 	}
 	return textOf(c, loaded, sources, asm.where, namespace), nil
+}
+
+// refuseOther fails where what was fetched for a chart is another one, or another version.
+func (r *repository) refuseOther(c *inflation, loaded *chart.Chart) error {
+	wanted, is := cmp.Or(c.Version, "*"), loaded.Metadata
+	if c.archive == "" || is.Name == c.Name && allows(wanted, c.Repo, is.Version) {
+		return nil
+	}
+	return fail("ChartArchiveInvalid", "What %s has as chart %s %s is chart %s %s. Have who publishes it correct that, or use another version.", c.Repo, c.Name, wanted, shorten(is.Name), shorten(is.Version)).at(r.shown(c.name), 0)
+}
+
+// allows tells whether a version is what another one, or a range, stands for.
+func allows(wanted, repository, is string) bool {
+	if !isRange(wanted, repository) {
+		return sameVersion(wanted, is)
+	}
+	allowed, err := semver.NewConstraint(wanted)
+	version, errIs := semver.NewVersion(is)
+	return err == nil && errIs == nil && allowed.Check(version)
 }
 
 // chartTree are the files of a chart, and where they are as messages have it.

@@ -44,7 +44,7 @@ export const RENDER_REASONS = {
     'Run "helm dependency update" and commit Chart.lock; the message names what differs.',
   ),
   ChartArchiveInvalid: person(
-    'What was fetched for spec.helm.chart, or for a dependency, holds another chart.',
+    'What was fetched for spec.helm.chart, for a dependency, or for helmCharts of a kustomization, holds another chart.',
     'Have who publishes it correct that; or use another version, or commit the right chart to the folder charts.',
   ),
   KubeVersionUnsupported: person(

@@ -3,23 +3,27 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { TowpathError } from '../../api/errors.ts';
-import { asChartOfSpec, toldOfSpec } from './chart-of-spec.ts';
+import { asChartOfSpec, toldOfKustomization, toldOfSpec } from './chart-words.ts';
 
 /** Texts in quotes, of which messages are made. */
 const QUOTED = /'[^'\n]*'|`(?:[^`\\\n]|\\.)*`/g;
 
-test('no message about a chart that a spec names sends its reader to Chart.yaml or the folder charts', () => {
+test('no message about a chart that a spec or a kustomization names sends its reader to Chart.yaml or the folder charts', () => {
   const directory = import.meta.dirname;
-  const files = readdirSync(directory).filter(
-    (name) => name.endsWith('.ts') && !/\.test\.ts$|^chart-of-spec/.test(name),
-  );
+  const candidate = '../../controller/candidate/chart-dependencies.ts';
+  const files = readdirSync(directory)
+    .filter((name) => name.endsWith('.ts') && !/\.test\.ts$|^chart-words/.test(name))
+    .concat(candidate);
   const texts = files
     .flatMap((name) => readFileSync(join(directory, name), 'utf8').match(QUOTED) ?? [])
     .map((text) => text.replaceAll('\\`', '`'))
-    .filter((text) => /Chart\.yaml|folder charts/.test(text));
+    .filter((text) => /Chart\.yaml|folder charts|dependencies/.test(text))
+    // Of a dependency alone.
+    .filter((text) => !/Chart\.lock|^'.*\.ts'$/.test(text));
   assert.ok(texts.length > 5, `${texts.length}`);
-  for (const text of texts)
-    assert.doesNotMatch(toldOfSpec(text), /Chart\.yaml|folder charts|helm dependency/, text);
+  for (const told of [toldOfSpec, toldOfKustomization])
+    for (const text of texts)
+      assert.doesNotMatch(told(text), /Chart\.yaml|folder charts|helm dependency|dependencies/, text);
 });
 
 test('the Secret is named where the spec names it', () => {
