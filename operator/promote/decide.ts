@@ -2,7 +2,7 @@ import { earliest } from './earliest.ts';
 import type { BlockedBy, Entry, Gate } from './gate.ts';
 import { approvals, nextExpiry } from './gates/approvals.ts';
 import { dependencies } from './gates/dependencies.ts';
-import { freeze } from './gates/freeze.ts';
+import { freeze, nextChange } from './gates/freeze.ts';
 import { windows } from './gates/window.ts';
 
 /** What a person has to know first comes first. */
@@ -16,10 +16,13 @@ export function decide(entry: Entry): readonly BlockedBy[] {
   return GATES.flatMap((gate) => gate(entry) ?? []);
 }
 
-/** When what `decide` answered may be another answer by itself, open windows that shut included; undefined: it stays. Pure. */
+/**
+ * When what `decide` answered may be another answer by itself, open windows that shut and freezes that begin included;
+ * undefined: it stays. Pure.
+ */
 export function changesAt(entry: Entry, decided: readonly BlockedBy[]): Date | undefined {
   const clears = decided.flatMap(({ clearsAt }) => clearsAt ?? []);
   const turns = entry.openings.flatMap(({ opening }) => ('changesAt' in opening ? opening.changesAt : []));
   const expiries = entry.approvals.flatMap((of) => nextExpiry(of, entry.now) ?? []);
-  return earliest(...clears, ...turns, ...expiries);
+  return earliest(...clears, ...turns, ...expiries, nextChange(entry.freezes, entry.now));
 }

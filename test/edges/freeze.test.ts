@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { podAnnotation } from '../../hack/nodes/pod.ts';
 import { environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { DAYS } from '../../operator/api/v1alpha1/gates.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { newStage } from '../harness/operator.ts';
 import { eventually } from '../harness/wait.ts';
@@ -63,4 +64,28 @@ test('A8: what has its first write goes on through its waves when a freeze begin
     },
     'what is new to wait',
   );
+});
+
+test('A30: what waits for its window says so when a planned freeze begins, whatever else happens', async (t) => {
+  const configMap = { apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: 'web' } };
+  const stage = await newStage(t, { files: { 'web.yaml': JSON.stringify(configMap) } });
+  // Not the one of today, nor one that is about to begin.
+  const day = DAYS[(new Date().getUTCDay() + 2) % 7] ?? 'Mon';
+  const windows = [{ days: [day], from: '00:00', until: '01:00', timeZone: 'UTC' }];
+  const prod = await newEnvironment(t, stage, 'prod', { gates: { windows } });
+  await stage.application('web', { environments: [{ name: prod.name }] });
+  const waitsFor = (reasons: string, why: string) =>
+    stage.until(
+      'web',
+      ({ status }) => {
+        const { blockedBy = [] } = environmentOf(status, prod.name) ?? {};
+        return blockedBy.map(({ reason }) => reason).join() === reasons;
+      },
+      why,
+    );
+  await waitsFor('OutsideWindow', 'what is new to wait for its window');
+  const from = new Date(Date.now() + 3_000).toISOString();
+  const spec = JSON.stringify({ spec: { freezes: [{ from }] } });
+  await stage.kubectl('patch', 'environment', prod.name, '--type=merge', '-p', spec);
+  await waitsFor('Frozen,OutsideWindow', 'the freeze to be told');
 });

@@ -247,6 +247,26 @@ test('S14: where a policy is required and none has it, nothing new enters, whoev
   }
 });
 
+test('A30: what waits is looked at when a freeze of its policy begins, and at none that is over', () => {
+  const from = '2026-12-20T00:00:00Z';
+  const freezes = [{ from: '2026-11-01T00:00:00Z', until: '2026-11-02T00:00:00Z' }, { from }];
+  const governance = {
+    is: 'InStage',
+    policy: 'standard',
+    stage: 'prod',
+    isFollowed: false,
+    freezes,
+  } as const;
+  const waits = { type: 'Resume', gates: { approvals: { required: 1 } } } as const;
+  const { blockedBy, gatesChangeAt } = judgedIn({ ...waits, governance });
+  assert.deepEqual(
+    blockedBy.map(({ reason }) => reason),
+    ['AwaitingApproval'],
+  );
+  assert.deepEqual(gatesChangeAt, new Date(from));
+  assert.equal(judgedIn(waits).gatesChangeAt, undefined);
+});
+
 const FAILED = { id: 3, candidate: OLD, outcome: 'Failed' } as unknown as TargetRecord['deployment'];
 
 test('A26, A27: going back that failed holds while it waits to be tried once more, whoever went back', () => {

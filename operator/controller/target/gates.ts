@@ -1,3 +1,4 @@
+import type { Freeze } from '../../api/v1alpha1/environment.ts';
 import type { Gates } from '../../api/v1alpha1/gates.ts';
 import { withUsefulAdvice } from '../../promote/advice.ts';
 import { cancelledGate, cancelledOf } from '../../promote/cancelled.ts';
@@ -7,7 +8,7 @@ import { doubtGate } from '../../promote/doubt.ts';
 import { earliest } from '../../promote/earliest.ts';
 import type { ApprovalsOf, BlockedBy, Decision, Entry } from '../../promote/gate.ts';
 import { settledBy } from '../../promote/gates/approvals.ts';
-import { frozenBy } from '../../promote/gates/freeze.ts';
+import { frozenBy, nextChange } from '../../promote/gates/freeze.ts';
 import { goingBackGate, heldGate, mayBeHeldGate } from '../../promote/hold.ts';
 import { heldBack, rejectionOf } from '../../promote/rejection.ts';
 import type { SpecifiedTarget, Target } from '../record/target.ts';
@@ -55,7 +56,8 @@ function outerGates(
   const blockedBy = decide(entry);
   const doubted = doubts.map((doubt) => doubtGate(environment, doubt));
   const all = [...doubted, ...heldBackGates(run, found, digest), ...blockedBy, ...policyFreeze(run)];
-  return { all, change: changesAt(entry, blockedBy) };
+  const change = earliest(changesAt(entry, blockedBy), nextChange(freezesOfPolicy(run), entry.now));
+  return { all, change };
 }
 
 /**
@@ -102,11 +104,17 @@ function waitsToGoBack(run: Run): Command | undefined {
   return asked?.type === 'Rollback' || asked?.type === 'Retry' ? asked : undefined;
 }
 
-/** The release manager's, of the policy. */
-function policyFreeze({ target: { governance }, context }: Run): readonly BlockedBy[] {
-  if (governance.is !== 'InStage' || governance.freezes === undefined) return [];
-  const frozen = frozenBy(`PromotionPolicy ${governance.policy}`, governance.freezes, context.now());
+function policyFreeze(run: Run): readonly BlockedBy[] {
+  const { governance } = run.target;
+  if (governance.is !== 'InStage') return [];
+  const whose = `PromotionPolicy ${governance.policy}`;
+  const frozen = frozenBy(whose, freezesOfPolicy(run), run.context.now());
   return frozen === undefined ? [] : [frozen];
+}
+
+/** The release manager's. */
+function freezesOfPolicy({ target: { governance } }: Run): readonly Freeze[] {
+  return governance.is === 'InStage' ? (governance.freezes ?? []) : [];
 }
 
 /** All that decides whether manifests may enter, by their digest. */

@@ -690,6 +690,20 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
   ],
   ['… or something newer comes', { deployment: deployment(OLD, TAKEN_BACK), ...seen(NEW, JUDGED) }, 'Begin'],
   [
+    'what a person promotes waits at a gate, whatever is with the newest: until a gate changes (A30)',
+    {
+      deployment: deployment(NEW),
+      ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
+      promoted: {
+        command: { ...ROLLBACK, type: 'Promote' },
+        candidate: { id: OLD.id, digest: OLD.digest, asked: 'a' },
+        blockedBy: [ORDER],
+      },
+      gatesChangeAt: seconds(60),
+    },
+    { wait: seconds(60) },
+  ],
+  [
     'a person lets go',
     { asked: RESUME, hold: HOLD, deployment: deployment(OLD), found: { sight: 'Seen' } },
     'LetGo',

@@ -203,9 +203,14 @@ export function endOfObstacle(state: TargetState): Date | undefined {
   return retry.triedAt < state.since ? dueAt(retry) : retry.nextAt;
 }
 
-/** What waits at a gate is looked at when that clears, or another one shuts, and not before. */
+/**
+ * What waits at a gate is looked at when that clears, or another one shuts, and not before; what a person promotes, too, whatever
+ * the newest waits for.
+ */
 function endOfGate(state: TargetState): Date | undefined {
-  const isWaiting = stageOf(state) === 'Parked' && waitsAt(state) !== undefined;
+  const { refusal, blockedBy = [] } = state.promoted ?? {};
+  const isPromotedKeptOut = refusal === undefined && blockedBy.length > 0;
+  const isWaiting = isPromotedKeptOut || (stageOf(state) === 'Parked' && waitsAt(state) !== undefined);
   return isWaiting ? state.gatesChangeAt : undefined;
 }
 

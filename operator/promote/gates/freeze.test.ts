@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { decide } from '../decide.ts';
+import { changesAt, decide } from '../decide.ts';
 import { heldBy, nextChange } from './freeze.ts';
 
 const NOW = new Date('2026-12-24T12:00:00Z');
@@ -54,4 +54,24 @@ test('all that blocks is told: a dependency first, then the freeze with when it 
   assert.deepEqual(frozen?.clearsAt, at('2027-01-02T06:00:00Z'));
   assert.match(frozen?.message ?? '', /prod is frozen until 2027-01-02T06:00:00Z: year end\./);
   assert.deepEqual(decide({ ...entry, freezes: [], dependencies: [] }), []);
+});
+
+test('A30: what waits is looked at when a planned freeze begins, which keeps it out from then on', () => {
+  const from = '2026-12-24T18:00:00Z';
+  const gate = { required: 1 };
+  const admission = { is: 'Enforced', since: at('2026-01-01T00:00:00Z') } as const;
+  const entryAt = (now: Date) => ({
+    environment: 'prod',
+    now,
+    freezes: [{ from, until: '2027-01-02T06:00:00Z' }],
+    openings: [],
+    dependencies: [],
+    approvals: [{ whose: 'Environment prod', gate, how: 'web prod', digest: 'x', decisions: [], admission }],
+  });
+  const reasonsAt = (now: Date) => decide(entryAt(now)).map(({ reason }) => reason);
+  assert.deepEqual(reasonsAt(NOW), ['AwaitingApproval']);
+  assert.deepEqual(changesAt(entryAt(NOW), decide(entryAt(NOW))), at(from));
+  assert.deepEqual(reasonsAt(at(from)), ['AwaitingApproval', 'Frozen']);
+  const over = entryAt(at('2027-01-02T06:00:00Z'));
+  assert.equal(changesAt(over, decide(over)), undefined, 'nothing is polled');
 });
