@@ -1,5 +1,5 @@
 import { EXIT } from '../exit-codes.ts';
-import { deploymentsByTarget, type RanAt, ranAt, ranBetween } from '../ledger/at.ts';
+import { beganIn, type RanAt, ranAt, ranBetween } from '../ledger/at.ts';
 import { type Names, refuseUnknown } from '../ledger/names.ts';
 import { readLedger, tellUnreadable } from '../ledger/read.ts';
 import { short } from '../text/application-tree.ts';
@@ -34,9 +34,9 @@ export const at: Command = {
     const namespace = await kubectl.namespace();
     const ownNamespace = operatorNamespace(context);
     const ledger = await readLedger(kubectl, { namespace, operatorNamespace: ownNamespace, signal });
-    const { entries, unrecorded, reach, seesArchive, names } = ledger;
+    const { reach, seesArchive, names } = ledger;
     refuseUnknown(ledger, { namespace, application, environment, operatorNamespace: ownNamespace });
-    const byTarget = deploymentsByTarget([...entries, ...unrecorded]);
+    const byTarget = beganIn(ledger);
     for (const target of unrecordedIn(names, [...byTarget.keys()], application, environment))
       byTarget.set(target, []);
     const answers = [...byTarget].sort().flatMap(([target, deployments]): Answer[] => {

@@ -25,7 +25,9 @@ function entry(id: number, phase: LedgerEntry['phase'], more: Partial<LedgerEntr
 }
 
 const ALL = { application: 'web', environment: undefined, times: undefined };
-const ledger = (more: Partial<Ledger>): Ledger => ({ entries: [], unrecorded: [], reach: 'Whole', ...more });
+const ledger = (more: Partial<Ledger>): Ledger => {
+  return { entries: [], unrecorded: [], reach: 'Whole', isGone: () => false, ...more };
+};
 
 test('A5: a deployment counts once, also where its record came back from a backup under another uid', () => {
   const entries = [entry(1, 'Succeeded'), entry(2, 'Failed'), entry(2, 'Failed', { uid: 'restored' })];
@@ -72,12 +74,18 @@ async function seen(time: string) {
     },
     status: { phase: 'Succeeded', deployment: id, startedAt: minute(id), finishedAt: minute(id) },
   }));
+  const web = {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Application',
+    metadata: { name: 'web', namespace: 'shop', uid: 'a', resourceVersion: '1', generation: 1 },
+    spec: { source: { repoURL: 'https://git.example.com/web' }, environments: [{ name: 'prod' }] },
+  };
   const kubectl = {
     namespace: () => Promise.resolve('shop'),
     json: () => Promise.resolve({ items }),
     // The archive alone may not be read.
     jsonIfAny: (...args: readonly unknown[]) =>
-      Promise.resolve(/applications/.test(args.join(' ')) ? { items: [] } : undefined),
+      Promise.resolve(/applications/.test(args.join(' ')) ? { items: [web] } : undefined),
   };
   const code = await history.run({
     kubectl,

@@ -1,7 +1,7 @@
 import type { HistoryEntry } from '../../operator/api/v1alpha1/application.ts';
 import { environmentsOf, readApplication } from '../application.ts';
 import { CommandError, EXIT, type ExitCode } from '../exit-codes.ts';
-import { deploymentsByTarget, isAllKnown, type Ledger, type Rate, rateOf } from '../ledger/at.ts';
+import { beganIn, isAllKnown, type Ledger, type Rate, rateOf } from '../ledger/at.ts';
 import { refuseUnknown } from '../ledger/names.ts';
 import { readLedger, tellUnreadable } from '../ledger/read.ts';
 import type { Range } from '../ledger/times.ts';
@@ -80,18 +80,18 @@ interface KnownRate extends Rate {
 
 /** By environment, each deployment once, however many records it has. */
 export function ratesIn(
-  { entries, unrecorded, reach }: Ledger,
+  ledger: Ledger,
   {
     application,
     environment,
     times,
   }: { application: string; environment: string | undefined; times: Range | undefined },
 ): KnownRate[] {
-  return [...deploymentsByTarget([...entries, ...unrecorded])].sort().flatMap(([target, deployments]) => {
+  return [...beganIn(ledger)].sort().flatMap(([target, deployments]) => {
     const [app, env = ''] = target.split('/');
     if (app !== application || (environment ?? env) !== env) return [];
     const its = deployments.filter((one) => one.isUnrecorded !== true && isIn(times, one.startedAt));
-    return [{ ...rateOf(env, its), complete: isAllKnown(deployments, times, reach) }];
+    return [{ ...rateOf(env, its), complete: isAllKnown(deployments, times, ledger.reach) }];
   });
 }
 

@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { LEDGER_KEY, type LedgerRecord, ledgerText } from '../../operator/api/v1alpha1/ledger.ts';
+import {
+  LEDGER_KEY,
+  type LedgerRecord,
+  ledgerText,
+  removalRecord,
+} from '../../operator/api/v1alpha1/ledger.ts';
 import { LABEL_LEDGER } from '../../operator/api/v1alpha1/names.ts';
 import { CommandError } from '../exit-codes.ts';
 import { at } from './at.ts';
@@ -45,7 +50,11 @@ const APPLICATIONS: readonly object[] = [
   application('web', ['staging', 'prod']),
   application('new', ['staging']),
 ];
-const LINES = ledgerText([record('web', 'staging', 1), record('old', 'prod', 1), record('old', 'test', 1)]);
+const BEGUN = [record('web', 'staging', 1), record('old', 'prod', 1), record('old', 'test', 1)];
+const REMOVED = ['prod', 'test'].map((environment) =>
+  removalRecord({ application: 'old', environment }, 'old', '2026-11-30T09:30:00.000Z', 1),
+);
+const LINES = ledgerText([...BEGUN, ...REMOVED]);
 
 interface There {
   /** The archive; null: it cannot be read. */
@@ -53,21 +62,27 @@ interface There {
   readonly promotions?: readonly object[];
   /** null: they cannot be listed. */
   readonly applications?: readonly object[] | null;
+  /** Where they are listed once more, and others are there by then. */
+  readonly later?: readonly object[];
 }
 
 async function answered(
   { run }: Command,
   words: readonly string[],
-  { lines = LINES, promotions = [], applications = APPLICATIONS }: There = {},
+  { lines = LINES, promotions = [], applications = APPLICATIONS, later = APPLICATIONS }: There = {},
 ) {
+  let listed = 0;
   const [printed, told]: [string[], string[]] = [[], []];
   const chunk = {
     metadata: { name: 'towpath-ledger.shop.000001', labels: { [LABEL_LEDGER]: 'shop' } },
     binaryData: { [LEDGER_KEY]: gzipSync(lines ?? '').toString('base64') },
   };
   const ifAny = ([, resource = '']: readonly string[]) => {
-    if (resource.startsWith('applications'))
-      return applications === null ? undefined : { items: applications };
+    if (resource.startsWith('applications')) {
+      listed += 1;
+      if (applications === null) return undefined;
+      return { items: listed === 1 ? applications : later };
+    }
     if (resource === 'configmaps') return lines === null ? undefined : { items: [chunk] };
     return undefined;
   };
@@ -164,4 +179,25 @@ test('at of what was never deployed says of each of its environments that nothin
   assert.match(waits.printed, /web +prod +not recorded/);
   const none = await answered(at, [], { lines: '', applications: [] });
   assert.deepEqual([none.code, none.told], [10, 'Nothing is recorded in namespace shop.\n']);
+});
+
+test('D8: what is not there any more, and whose removal is not recorded, is said to be not recorded: not to run still', async () => {
+  const lines = ledgerText(BEGUN);
+  const both = [...APPLICATIONS, application('old', ['prod'])];
+  for (const [what, there, prod] of [
+    ['the Application is gone', {}, 'not recorded'],
+    ['it was made while the ledger was read', { later: both }, 'Succeeded'],
+    ['it is there', { applications: both, later: both }, 'Succeeded'],
+    ['nobody may list them', { applications: null }, 'Succeeded'],
+    ['it cannot be read', { applications: [{ metadata: { name: 'old' }, spec: {} }] }, 'Succeeded'],
+  ] as const) {
+    const { code, printed } = await answered(at, ['old', 'prod'], { lines, ...there });
+    assert.match(printed, new RegExp(`old +prod .*${prod}`), what);
+    if (prod === 'not recorded') assert.equal(code, 10);
+  }
+  const isThere = { lines, applications: both, later: both };
+  assert.match((await answered(at, ['old', 'test'], isThere)).printed, /old +test +not recorded/);
+  const { code, told } = await answered(history, ['old', 'prod'], { lines });
+  assert.equal(code, 10);
+  assert.match(told, /^Not all deployments of prod of that time are known/);
 });

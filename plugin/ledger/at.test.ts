@@ -10,7 +10,7 @@ import {
   removalRecord,
 } from '../../operator/api/v1alpha1/ledger.ts';
 import type { FinishedPhase, Promotion } from '../../operator/api/v1alpha1/promotion.ts';
-import { deploymentsByTarget, isAllKnown, type Reach, ranAt, ranBetween, rateOf } from './at.ts';
+import { beganIn, deploymentsByTarget, isAllKnown, type Reach, ranAt, ranBetween, rateOf } from './at.ts';
 import { isFromBegin } from './read.ts';
 import { unrecordedOf } from './unrecorded.ts';
 
@@ -316,6 +316,40 @@ test('what is lost between the last that is known and a removal is said to be no
   const [read] = ledgerRecords(ledgerText([removalRecord(target, 'a', iso(0), 5)])).records;
   assert.equal(read?.last, 5);
   assert.equal(rateOf('prod', [removalRecord(target, 'a', iso(0), 5)]).deployments, 0);
+});
+
+test('what is gone, and nobody recorded its removal, is known until the end of the last that is known', () => {
+  const target = { application: 'web', environment: 'prod' };
+  const first = recordOf({ id: 1, from: 1_000, until: 2_000, phase: 'Succeeded' });
+  const known = (entries: readonly LedgerEntry[]) =>
+    beganIn({ entries, unrecorded: [], reach: 'Whole', isGone: (one) => one === 'web/prod' }).get(
+      'web/prod',
+    ) ?? [];
+  const said = (entries: readonly LedgerEntry[]) =>
+    [0, 1, 2, 9].map((second) => ranAt(known(entries), new Date(BEGIN + second * 1_000), 'Whole').is);
+  assert.deepEqual(said([first]), ['Nothing', 'Recorded', 'NotRecorded', 'NotRecorded']);
+  const { finishedAt: _, ...underWay } = { ...first, phase: 'Deploying' as const };
+  assert.deepEqual(said([underWay]), ['Nothing', 'NotRecorded', 'NotRecorded', 'NotRecorded']);
+  const removed = [first, removalRecord(target, 'a', iso(2_000), 1)];
+  assert.deepEqual(said(removed), ['Nothing', 'Recorded', 'Removed', 'Removed']);
+  const range = (from: number, until: number) => ({
+    from: new Date(BEGIN + from),
+    until: new Date(BEGIN + until),
+  });
+  assert.equal(isAllKnown(known([first]), range(1_500, 1_900), 'Whole'), true);
+  for (const times of [range(1_500, 9_000), range(5_000, 9_000), undefined]) {
+    assert.equal(isAllKnown(known([first]), times, 'Whole'), false, 'more may have begun before it went');
+    assert.equal(isAllKnown(known(removed), times, 'Whole'), true);
+  }
+  const changes = ranBetween(known([first]), range(0, 9_000), 'Whole');
+  assert.deepEqual(
+    changes.map(({ at, ran }) => [at.getTime() - BEGIN, ran.is]),
+    [
+      [0, 'Nothing'],
+      [1_000, 'Recorded'],
+      [2_000, 'NotRecorded'],
+    ],
+  );
 });
 
 test('where what came before may have been removed from the archive, nobody says that there was nothing', () => {

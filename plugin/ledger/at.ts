@@ -13,6 +13,8 @@ export interface Ledger {
   /** What a status tells of beside that. */
   readonly unrecorded: readonly Began[];
   readonly reach: Reach;
+  /** Whether it is known that a target (`<application>/<environment>`) is not there any more. */
+  isGone(target: string): boolean;
 }
 
 /** What ran in a target at a moment. */
@@ -28,6 +30,32 @@ export type RanAt =
 /** `<application>/<environment>` */
 export function targetOf({ application, environment }: LedgerEntry): string {
   return `${application}/${environment}`;
+}
+
+/** What began in each target, in the order in which it did; of what is gone with an end that nobody knows, where none is recorded. */
+export function beganIn({ entries, unrecorded, isGone }: Ledger): Map<string, Began[]> {
+  const byTarget = deploymentsByTarget([...entries, ...unrecorded]);
+  for (const [target, deployments] of byTarget) {
+    const last = deployments.at(-1);
+    if (last !== undefined && !isRemoval(last) && isGone(target)) deployments.push(lostEndOf(last));
+  }
+  return byTarget;
+}
+
+/** What came after it is lost, its removal at the least: until its own end it is known. */
+function lostEndOf({ application, environment, startedAt = '', finishedAt = startedAt }: Began): Began {
+  return {
+    uid: `${application}/${environment}/removal`,
+    promotion: '',
+    application,
+    environment,
+    type: 'Remove',
+    phase: 'Succeeded',
+    by: '',
+    requestedAt: finishedAt,
+    startedAt: finishedAt,
+    isUnrecorded: true,
+  };
 }
 
 /** Deployments by target, each in the order in which they began: never of their names, which people choose (A19). */
@@ -164,6 +192,7 @@ export function isAllKnown(
   const begin = deployments.findLastIndex((one) => startOf(one) <= from);
   const isFromFirst = reach === 'Whole' && (deployments.length === 0 || deployments[0]?.deployment === 1);
   if (begin === -1 && !isFromFirst) return false;
+  if (isLostEnd(deployments[begin])) return false;
   if (deployments.slice(begin + 1).some((one) => one.isUnrecorded === true && !isOver(one))) return false;
   return deployments.every((next, index) => {
     const entry = deployments[index - 1];
@@ -171,6 +200,10 @@ export function isAllKnown(
     if (entry === undefined || index <= begin || isOver(entry)) return true;
     return isRemoval(entry) ? followsRemoval(next, deployments[index - 2]) : follows(next, entry);
   });
+}
+
+function isLostEnd(one: Began | undefined): boolean {
+  return one !== undefined && one.isUnrecorded === true && isRemoval(one);
 }
 
 /** Deployments of an environment, and how many of them failed. */

@@ -9,9 +9,10 @@ import {
 } from '../../operator/api/v1alpha1/ledger.ts';
 import { GROUP, LABEL_LEDGER, LEDGER_OF_ALL } from '../../operator/api/v1alpha1/names.ts';
 import { parsePromotion } from '../../operator/api/v1alpha1/promotion.ts';
+import { environmentNames } from '../application.ts';
 import type { Kubectl } from '../kubectl.ts';
 import { known } from '../text/known.ts';
-import type { Ledger } from './at.ts';
+import { type Ledger, targetOf } from './at.ts';
 import { type Names, namesOf } from './names.ts';
 import { unrecordedOf } from './unrecorded.ts';
 
@@ -51,9 +52,7 @@ export async function readLedger(
   { namespace, operatorNamespace, signal }: ReadOptions,
 ): Promise<LedgerRead> {
   // Before the records: of what begins meanwhile they would be looked for in vain.
-  const applications = listSchema.safeParse(
-    await kubectl.jsonIfAny(['get', `applications.${GROUP}`, `--namespace=${namespace}`], signal),
-  ).data;
+  const applications = await applicationsIn(kubectl, namespace, signal);
   const { items } = listSchema.parse(
     await kubectl.json(['get', `promotions.${GROUP}`, `--namespace=${namespace}`], signal),
   );
@@ -73,6 +72,11 @@ export async function readLedger(
   const told = readStatuses(applications?.items ?? []);
   // What is an object still says more than what was written of it.
   const entries = [...new Map([...archived.records, ...made.entries].map((one) => [one.uid, one])).values()];
+  // Again where one seems to be gone: what was made meanwhile is in no list of before.
+  const wasThere = maybeIn(told);
+  const seemsGone = applications !== undefined && entries.some((one) => !wasThere(targetOf(one)));
+  const later = seemsGone ? await applicationsIn(kubectl, namespace, signal) : undefined;
+  const isThere = later && maybeIn(readStatuses(later.items));
   const names = (chunks ?? []).map(({ metadata }) => metadata.name);
   const isWhole =
     chunks !== undefined && archived.unreadable.length === 0 && isFromBegin(names, { isDropped });
@@ -80,11 +84,18 @@ export async function readLedger(
     entries,
     unrecorded: unrecordedOf(told.applications, entries),
     reach: isWhole ? 'Whole' : 'Partial',
+    isGone: (target) => isThere !== undefined && !wasThere(target) && !isThere(target),
     seesArchive: chunks !== undefined,
     seesApplications: applications !== undefined,
     unreadable: [...archived.unreadable, ...made.unreadable, ...told.unreadable],
     names: namesOf(entries, told),
   };
+}
+
+/** Undefined: they cannot be listed. */
+async function applicationsIn(kubectl: Kubectl, namespace: string, signal: AbortSignal | undefined) {
+  const args = ['get', `applications.${GROUP}`, `--namespace=${namespace}`];
+  return listSchema.safeParse(await kubectl.jsonIfAny(args, signal)).data;
 }
 
 type Chunk = z.output<typeof archiveSchema>['items'][number];
@@ -125,6 +136,15 @@ function readStatuses(items: readonly unknown[]) {
     else unread.push(nameOf(item));
   }
   return { applications, unread, unreadable: unread.map((name) => `Application ${name}`) };
+}
+
+/** Whether a target may be there: of an Application that cannot be read nobody knows which environments it has. */
+function maybeIn({ applications, unread }: ReturnType<typeof readStatuses>): (target: string) => boolean {
+  const targets = new Set(
+    applications.flatMap((one) => environmentNames(one).map((name) => `${one.metadata.name}/${name}`)),
+  );
+  const unknown = new Set(unread);
+  return (target) => targets.has(target) || unknown.has(target.slice(0, target.indexOf('/')));
 }
 
 function nameOf(item: unknown): string {
