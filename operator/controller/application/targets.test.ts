@@ -173,6 +173,12 @@ test('B4: who runs at a place keeps it where an entry for the same one comes bef
   assert.deepEqual(holders(application(all), seen), ['red'], 'nothing runs there');
   assert.deepEqual(holders(application(all), seen, deployed('green')), ['green']);
   assert.deepEqual(holders(application(all), deployed('green'), deployed('blue')), ['blue']);
+  const since = { ...deployed('green'), took: { blue: 1 } };
+  assert.deepEqual(holders(application(all), deployed('blue'), since), ['green'], 'blue has leftovers');
+  const back = { ...recordOf('blue'), took: { green: 2 } };
+  assert.deepEqual(holders(application(all), back, since), ['green'], 'nothing of blue runs yet');
+  const again = { ...deployed('blue'), took: { green: 2 } };
+  assert.deepEqual(holders(application(all), again, since), ['blue']);
   const status = { environments: [{ name: 'green', revision: '77e9902' }] } as NonNullable<
     Application['status']
   >;

@@ -17,6 +17,7 @@ import { PlacementPending, placementOf } from '../environment/placement.ts';
 import { NO_POLICIES, type PoliciesView } from '../policy/policies.ts';
 import { applicationKey } from '../record/application-key.ts';
 import { isAboutPlaceOf, type TargetRecord } from '../record/record.ts';
+import { lastOf } from '../record/succession.ts';
 import {
   HOME,
   type Overlay,
@@ -85,10 +86,10 @@ export class Targets {
     if (environments === undefined) return [this.#default(application)];
     // What goes needs no policy to let it in.
     const how = application.metadata.deletionTimestamp === undefined ? 'Enters' : 'Leaves';
-    const deployed = new Set(records.filter(({ deployment }) => deployment !== undefined).map(environmentIn));
+    const begun = records.filter(({ deployment }) => deployment !== undefined);
     return apart(
       environments.map((entry) => this.#in(application, entry, how)),
-      (target) => deployed.has(target.environment) || toldDeployed(application, target),
+      (there) => runningOf(there, begun) ?? there.find((target) => toldDeployed(application, target)),
     );
   }
 
@@ -206,11 +207,11 @@ function environmentIn({ target }: TargetRecord): string {
  */
 function apart(
   targets: readonly SpecifiedTarget[],
-  isDeployed: (target: Target) => boolean,
+  runningIn: (there: readonly Target[]) => Target | undefined,
 ): readonly SpecifiedTarget[] {
   const holders = new Map<string, Target | undefined>();
   for (const [place, there] of Map.groupBy(targets.filter(isPlaced), placeOf))
-    holders.set(place, there.find(isDeployed) ?? there.find(mayLand) ?? there[0]);
+    holders.set(place, runningIn(there) ?? there.find(mayLand) ?? there[0]);
   return targets.map((target) => {
     if (!isPlaced(target)) return target;
     const holder = holders.get(placeOf(target)) ?? target;
@@ -218,6 +219,13 @@ function apart(
       ? target
       : Object.freeze({ ...target, refusal: target.refusal ?? samePlace(target, holder.environment) });
   });
+}
+
+/** Of those of which something was deployed the one that took the place last: the record of a former name has what ran before. */
+function runningOf(there: readonly Target[], begun: readonly TargetRecord[]): Target | undefined {
+  const known = new Map(begun.map((record) => [environmentIn(record), record]));
+  const [last] = lastOf(there.flatMap(({ environment }) => known.get(environment) ?? []));
+  return last && there.find(({ environment }) => environment === environmentIn(last));
 }
 
 function mayLand({ refusal, lacksPolicy }: Target): boolean {

@@ -165,6 +165,8 @@ const record: Required<TargetRecord> = {
   answered: [{ uid: 'uid-2', phase: 'Failed', message: 'It is kept no more.' }],
   governed: true,
   inherited: true,
+  took: { blue: 2 },
+  whole: true,
   ran: [candidateKey(deployed)],
   succeeded: candidateKey(deployed),
   account: 'deployer',

@@ -224,6 +224,8 @@ const targetSchema = z.object({
     .exactOptional(),
   governed: z.literal(true).exactOptional(),
   inherited: z.literal(true).exactOptional(),
+  took: z.record(z.string(), count).exactOptional(),
+  whole: z.literal(true).exactOptional(),
   ran: z.array(candidateKeySchema),
   succeeded: candidateKeySchema.exactOptional(),
   handledRequest: hex.exactOptional(),

@@ -201,6 +201,13 @@ export interface TargetRecord {
   governed?: true;
   /** What was said of the target whose place it takes is a part of this by now, or was let go of since. */
   inherited?: true;
+  /**
+   * By the environment whose place it took, because its entry was renamed: the how-manieth change of the place between the two
+   * that was. Of two the one with the greater number took it last (succession.ts).
+   */
+  took?: Readonly<Record<string, number>>;
+  /** Since it took a place, a deployment was applied whole, and another one came after that. */
+  whole?: true;
   /** Keys of the candidates that ran last, the newest first, the last good one among them. */
   ran: readonly string[];
   /** Key of the candidate that last succeeded, and passed what its policy wanted of it then. */
@@ -271,6 +278,24 @@ export function movedTo<Seen extends Pick<Candidate, 'revision' | 'ref' | 'commi
 export function manifestsDigest(manifests: Manifests): string {
   const lines = [...manifests.objects, ...manifests.hooks].map(({ digest }) => `${digest}\n`);
   return digestOf(lines.join(''));
+}
+
+/** So many deployments wait at most until status and ledger tell of their end. */
+const MOST_ENDED = 20;
+
+/**
+ * What ended, with the deployment of the record, also one that ended on its own: status and ledger may not have it yet. What they
+ * have is not told twice.
+ */
+export function withEnded(
+  { ended, deployment }: Pick<TargetRecord, 'ended' | 'deployment'>,
+  outcome: Deployment['outcome'],
+  at: string,
+): Deployment[] {
+  if (deployment === undefined) return ended;
+  const { baseline: _, consented: __, displaced: ___, ...asTold } = deployment;
+  const end = outcome === undefined ? {} : { outcome, finishedAt: deployment.finishedAt ?? at };
+  return [...ended, { ...asTold, ...end }].slice(-MOST_ENDED);
 }
 
 /** Candidates that ran in a target and are kept: the one that runs or ran last, and three before it. */

@@ -10,6 +10,7 @@ import {
   type Manifests,
   type TargetRecord,
 } from '../../record/record.ts';
+import { lastOf } from '../../record/succession.ts';
 import { ofMost, runsThere, stillWaiting, waitingAfter, withWaiting } from '../../record/waiting.ts';
 import { knownChanges } from '../changes.ts';
 import { consentTo } from '../deploy/pruning.ts';
@@ -235,15 +236,15 @@ function takingOver(
   const before = context.record.deployment;
   if (before !== undefined)
     return before.from !== undefined && isRetried(before, candidate) ? { from: before.from } : {};
-  const former = (target.takesOver ?? []).flatMap(({ id, name, environment }) => {
-    const record = parts.store.get({ id, name });
+  const former = (target.takesOver ?? []).flatMap((identity) => {
+    const record = parts.store.get(identity);
     // Of one whose record is lost something was deployed, too.
     const isNothing = record !== undefined && record.deployment === undefined;
-    return isNothing ? [] : [{ environment, deployment: record?.deployment }];
+    return isNothing ? [] : [{ environment: identity.environment, record }];
   });
   if (former.length === 0) return {};
-  // Manifests have the marks of their target: the candidate tells that they are the same but for those.
-  const isSame = former.some(
+  // Of several the last one's run. Manifests have the marks of their target: the candidate tells that they are the same but for those.
+  const isSame = lastOf(former.flatMap(({ record }) => record ?? [])).some(
     ({ deployment }) => deployment?.candidate.id === candidate.id && deployment.outcome === 'Succeeded',
   );
   const run = (['pre-upgrade', 'post-upgrade'] as const).flatMap((event) =>

@@ -1,4 +1,5 @@
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
+import type { TargetRecord } from '../../record/record.ts';
 import { whereLost } from '../lost-record.ts';
 import { recallHistory } from '../recall-history.ts';
 import type { Run } from '../run.ts';
@@ -16,7 +17,7 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
   try {
     await accessMade(run);
     // Nothing is looked for as an account that it may not act as: that waits until it may again.
-    const isLost = target.refusal === undefined && parts.store.get(target) === undefined;
+    const isLost = target.refusal === undefined && isBlank(record);
     const lostKinds = isLost
       ? (memory.lostKinds ?? (await whereLost(application, target, access)).kinds)
       : undefined;
@@ -29,6 +30,11 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     signal.throwIfAborted();
     return { type: 'Unseen', error: await whyUnseen(parts, target, error, signal) };
   }
+}
+
+/** Nothing was written by it. What it took over of another name, and who holds it, may be in a record that is made anew. */
+function isBlank({ deployment, kinds }: TargetRecord): boolean {
+  return deployment === undefined && kinds.length === 0;
 }
 
 /**

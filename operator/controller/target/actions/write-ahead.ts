@@ -6,13 +6,12 @@ import {
   type Manifests,
   putBack,
   type TargetRecord,
+  withEnded,
 } from '../../record/record.ts';
 import type { Target, TargetIdentity } from '../../record/target.ts';
 import { type DeployContext, kindsOf } from '../deploy-context.ts';
 import type { Run } from '../run.ts';
 
-/** So many deployments wait at most until status and ledger tell of their end. */
-const MOST_ENDED = 20;
 /** No target gets so far: who writes more into a status wants the number to be too large for what reads it. */
 const MOST_COUNTED = 1_000_000_000;
 
@@ -53,16 +52,9 @@ export function replaceDeployment(
   outcome: Deployment['outcome'],
 ): void {
   const { deployment: before } = record;
-  // Also one that ended on its own: status and ledger may not have it yet. What they have is not told twice.
-  if (before !== undefined) {
-    const { baseline: _, consented: __, displaced: ___, ...asTold } = before;
-    const { startedAt } = deployment;
-    const ended = {
-      ...asTold,
-      ...(outcome === undefined ? {} : { outcome, finishedAt: before.finishedAt ?? startedAt }),
-    };
-    record.ended = [...record.ended, ended].slice(-MOST_ENDED);
-  }
+  record.ended = withEnded(record, outcome, deployment.startedAt);
+  // Who takes its place by then goes back to nothing that ran before it.
+  if (before?.applied === true && record.took !== undefined) record.whole = true;
   record.deployment = deployment;
   record.lastId = deployment.id;
   if (record.soak?.digest !== deployment.candidate.digest) delete record.soak;
