@@ -5,6 +5,8 @@ import { type Application, environmentOf } from '../../operator/api/v1alpha1/app
 import { newEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { ask, became, installPromotionPolicies, letCommand, OLGA, taken } from '../harness/promotions.ts';
+import { eventually } from '../harness/wait.ts';
+import { endPod, eventsOf, hookJob, podOf } from '../integration/steps.ts';
 
 const config = (name: string, version: string) =>
   `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${name}}\ndata: {version: ${version}}\n`;
@@ -132,4 +134,22 @@ test('B4: what runs stays where a rename is taken back while the newest commit c
   );
   assert.equal(entryIn(done, blue)?.objects, 2);
   assert.deepEqual(await webOf(stage), { uid, version: 'three' });
+});
+
+test('D11: with the Application the hooks of a deletion are run once, though leftovers of a former name wait', async (t) => {
+  const bye = `${JSON.stringify(hookJob('bye', 'pre-delete', {}, 'runs'))}\n`;
+  const stage = await newStage(t, { files: { ...CHART, 'templates/bye.yaml': bye } });
+  const { green, become, renamed } = await inBlue(t, stage);
+  await become('green');
+  await renamed();
+  await stage.kubectl('delete', 'tapp', 'web', '--wait=false');
+  await stage.until('web', (one) => entryIn(one, green)?.message?.includes('bye'), 'its hook to be told');
+  await eventually(async () => !(await stage.kubectl('get', 'configmaps', '-o', 'name')).includes('/extra'), {
+    describe: 'what was left to be gone',
+  });
+  await endPod(stage, await podOf(stage, 'bye'));
+  await eventually(async () => (await stage.kubectl('get', 'tapp', '-o', 'name')) === '', {
+    describe: 'the Application to be gone',
+  });
+  assert.deepEqual(await eventsOf(stage, 'web', 'DeletionFailed'), []);
 });

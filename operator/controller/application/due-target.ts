@@ -60,16 +60,15 @@ export function dueTarget(applications: ApplicationCache, name: string): DueTarg
   if (due === 'Release') return { due, identity, memory, applicationUID: cached.object.metadata.uid };
   if (due === 'Later' || application === undefined || target === undefined) return undefined;
   const isDeleted = cached.object.metadata.deletionTimestamp !== undefined;
-  // Nobody takes over anything then.
-  const taking = isDeleted ? [] : cached.specified.filter(isPlaced);
-  const successors = taking.filter((one) => one.takesOver?.some(isIt));
+  const successors = cached.specified.filter(isPlaced).filter((one) => one.takesOver?.some(isIt));
   if (due === 'Refusal' || due === 'RemovalRefusal')
     return isRefused(target)
-      ? { due, identity, memory, unplaced: { application, target }, successors }
+      ? // With the Application nobody takes over anything any more.
+        { due, identity, memory, unplaced: { application, target }, successors: isDeleted ? [] : successors }
       : undefined;
   if (!isPlaced(target)) return undefined;
   const specified = { application, target, isOneOfSeveral: cached.targets.length > 1 };
-  if (due !== 'Leaving') return { due, identity, memory, specified };
+  if (due === 'Sync') return { due, identity, memory, specified };
   return { due, identity, memory, specified, successors };
 }
 

@@ -13,7 +13,7 @@ import { wasDeployed } from './lost-record.ts';
 import type { TargetMemory } from './memory.ts';
 import { reconcile } from './reconcile.ts';
 import { isAbandoned } from './removal/abandoned.ts';
-import { handoverOf, type Left, leaveTarget } from './removal/leaving.ts';
+import { handoverOf, hooksOfRemoval, type Left, leaveTarget } from './removal/leaving.ts';
 import { type LeftBehind, leftBehind } from './removal/left-behind.ts';
 import {
   hookRetryAfter,
@@ -45,9 +45,9 @@ interface Specified {
  * names the environment no more, `Release` where nobody can read, too, what it wants done with its objects.
  */
 export type DueTarget = { identity: TargetIdentity; memory: TargetMemory } & (
-  | { due: 'Sync' | 'Removal'; specified: Specified; unplaced?: never }
-  /** `successors` land where it did, and take its objects over. */
-  | { due: 'Leaving'; specified: Specified; successors: readonly Target[]; unplaced?: never }
+  | { due: 'Sync'; specified: Specified; unplaced?: never }
+  /** `successors` land where it did, and take its objects over, or did before the Application was deleted. */
+  | { due: 'Removal' | 'Leaving'; specified: Specified; successors: readonly Target[]; unplaced?: never }
   /** It is not known where it is: neither what is wanted there nor its removal can be done. */
   | {
       due: 'Refusal' | 'RemovalRefusal';
@@ -141,12 +141,11 @@ export class TargetLooks {
       case 'Sync':
         return this.#reconcile(target.memory, target.specified, signal);
       case 'Removal':
-        this.answersEnding(target.identity.name);
-        return this.#remove({ ...target.specified, memory: target.memory }, signal);
       case 'Leaving': {
         this.answersEnding(target.identity.name);
-        const { specified, memory, successors } = target;
-        return this.#leave({ ...specified, memory, successors }, signal);
+        const { due, specified, memory, successors } = target;
+        const left = { ...specified, memory, successors };
+        return due === 'Removal' ? this.#remove(left, signal) : this.#leave(left, signal);
       }
       case 'Refusal':
         return this.#refuse(target, target.unplaced, signal);
@@ -223,8 +222,9 @@ export class TargetLooks {
     await this.#parts.store.remove(record, signal);
   }
 
-  async #remove(removed: Removed, signal: AbortSignal): Promise<LookResult> {
-    const removal = await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal);
+  async #remove(removed: Left, signal: AbortSignal): Promise<LookResult> {
+    const hooks = hooksOfRemoval(this.#parts, removed);
+    const removal = await removeTarget(this.#parts, removed, this.#speakerOf(removed), signal, { hooks });
     return this.#afterRemoval(removed, removal);
   }
 

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import type { LiveObject } from '../../../manifest/live.ts';
 import { pruneDigest } from '../../../plan/plan.ts';
 import { newRecord, type TargetRecord } from '../../record/record.ts';
-import { holdOf } from './leaving.ts';
+import { holdOf, hooksOfRemoval } from './leaving.ts';
 
 const live = (name: string) =>
   ({
@@ -53,4 +53,17 @@ test('D3: what a person consented to is deleted only when that is written: where
   assert.equal(store.written.length, 1, 'nothing is written at rest');
   assert.equal(await ask(store, digest), undefined);
   assert.deepEqual(store.written, [undefined, true], 'ahead of the first deletion');
+});
+
+test('D11: with the Application the hooks of what has begun in the place of a target are run, and its own where nothing has', () => {
+  const identity = { id: 'i', name: 'shop/web/green', application: 'shop/web', environment: 'green' };
+  const hooks = (record: object | undefined, history: readonly object[] = []) =>
+    hooksOfRemoval({ store: { get: () => record as TargetRecord | undefined } }, {
+      application: { status: { environments: [{ name: 'green', history }] } },
+      successors: [identity],
+    } as unknown as Parameters<typeof hooksOfRemoval>[1]);
+  assert.equal(hooks({ deployment: { applied: false } }), 'Leave');
+  assert.equal(hooks(newRecord(identity)), 'Run', 'a gate keeps it out, say');
+  assert.equal(hooks(undefined), 'Run');
+  assert.equal(hooks(undefined, [{ id: 1 }]), 'Leave', 'it is gone by now');
 });

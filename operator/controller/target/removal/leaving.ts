@@ -3,6 +3,7 @@ import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { pruneDigest } from '../../../plan/plan.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import type { Target, TargetIdentity } from '../../record/target.ts';
+import { toldDeployed } from '../lost-record.ts';
 import { accessOf, type Parts } from '../run.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
 import { isAbandoned } from './abandoned.ts';
@@ -71,6 +72,21 @@ async function obstacleOf(
     (await handoverOf(parts, target, successors, signal)) ??
     refusedRemoval(environment, refusal, parts.store.get(target))
   );
+}
+
+/**
+ * Whether the hooks of a target are run that goes with its Application. Who has begun in its place has them, too, and what runs is
+ * that one's: both would be in each other's way. Such a one may be gone by now.
+ */
+export function hooksOfRemoval(
+  { store }: { store: Pick<Parts['store'], 'get'> },
+  { application, successors }: Pick<Left, 'application' | 'successors'>,
+): 'Run' | 'Leave' {
+  const hasBegun = (one: Target) => {
+    const record = store.get(one);
+    return record === undefined ? toldDeployed(application, one) : record.deployment !== undefined;
+  };
+  return successors.some(hasBegun) ? 'Leave' : 'Run';
 }
 
 /** One of them that has not deployed everything yet. */
