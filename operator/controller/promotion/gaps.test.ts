@@ -292,6 +292,9 @@ test('what a policy verifies is Verifying until that is decided, and what failed
   const failed = { onFailure: 'Rollback', outcome: 'Failed', endedAt: NOW } as const;
   const goesBack = { ...ended(1, 'Failed'), verify: failed };
   assert.equal(recordedOf(goesBack, around).phase, 'Verifying');
+  const undecided = { ...ended(1, 'Failed'), verify: { onFailure: 'Rollback' } } as const;
+  assert.equal(recordedOf(undecided, around).phase, 'Verifying', 'it is about to be gone back from');
+  assert.equal(recordedOf(undecided, { ...around, overtakenAt: NOW }).phase, 'Failed');
   const wentBack = { ...ended(1, 'RolledBack'), verify: failed };
   assert.equal(recordedOf(wentBack, { ...around, overtakenAt: NOW }).phase, 'RolledBack');
 });

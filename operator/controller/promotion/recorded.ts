@@ -69,6 +69,9 @@ export function endsOf(
 function phaseOf({ outcome, verify }: Told, overtakenAt: string | undefined): PromotionPhase {
   const isOver = overtakenAt !== undefined;
   if (outcome === undefined) return isOver ? 'Superseded' : 'Deploying';
+  // A moment later it has failed to verify, too, and may be gone back from.
+  if (outcome === 'Failed' && verify?.outcome === undefined && verify !== undefined && !isOver)
+    return 'Verifying';
   if (verify?.outcome === 'Failed' && !isOver && verify.onFailure === 'Rollback')
     return verify.wentBack === undefined ? 'Verifying' : 'Failed';
   if (outcome !== 'Succeeded' || verify === undefined || verify.outcome === 'Passed') return outcome;
