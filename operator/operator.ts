@@ -363,7 +363,6 @@ export class Operator {
     return new Ledger({
       client: this.#home.client,
       log: this.#log,
-      giverOf: (approval) => this.#approvals.giverOf(approval),
       onGone: (namespace, records) => this.#keeper.gone(namespace, records),
       onEnded: (promotion) => this.#keeper.ended(promotion),
       onWritable: () => this.#keeper.sweepSoon(),

@@ -123,7 +123,6 @@ function newLedger(client: KubeClient, now: () => Date): { ledger: Ledger; keepe
   const ledger = new Ledger({
     client,
     log,
-    giverOf: () => undefined,
     onGone: (namespace, records) => keeper.gone(namespace, records),
     onEnded: (promotion) => keeper.ended(promotion),
     onWritable: () => keeper.sweepSoon(),

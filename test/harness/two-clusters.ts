@@ -40,7 +40,6 @@ export async function newTwoClusters(
   const ledger = new Ledger({
     client,
     log: newLogger('error', 'json'),
-    giverOf: () => undefined,
     onGone: () => Promise.resolve(),
     onEnded: () => undefined,
     onWritable: () => undefined,

@@ -263,6 +263,14 @@ test('S14: where the record keeps what the ledger lacks, no status fills a gap, 
   assert.deepEqual(of(known, ...feigned), ['3 Failed is to be made'], 'by what the record says');
 });
 
+test('A1, S14: what is recorded later than it began says who let it in', () => {
+  const approvals = [{ name: 'web-prod-bens', by: 'ben', at: '2026-11-29T12:00:00Z' }];
+  const known = { application: application(), record: counting({ ...ended(1), approvals }), promotions: [] };
+  const [gap] = gapsOf(known);
+  assert.ok(gap);
+  assert.deepEqual(statusOf(gap.recorded, NOW).approvals, approvals);
+});
+
 test('what was under way when its Application went ends as superseded', () => {
   assert.deepEqual(inWords(lostOf([promotion(deployment(1), 'Deploying')])), ['1 Superseded web-prod-1']);
 });

@@ -25,7 +25,6 @@ async function newLedger(t: TestContext) {
   const ledger = new Ledger({
     client,
     log: newLogger('info', 'json', (line) => void lines.push(line)),
-    giverOf: () => undefined,
     onGone: (_, records) => {
       gone.push(...records);
       return Promise.resolve();

@@ -42,8 +42,6 @@ const LOOK_UP_MS = 2_000;
 export interface LedgerOptions {
   client: KubeClient;
   log: Logger;
-  /** Who gave the Approval with that uid. */
-  giverOf(approval: string): { name: string; by: string; at: Date } | undefined;
   /** What goes into the archive of a target that is gone, and of what was under way; resolves when it is there, or soon. */
   onGone(namespace: string, records: readonly LedgerRecord[]): Promise<void>;
   /** A Promotion has ended, and says so. */
@@ -152,7 +150,7 @@ export class Ledger implements LedgerView {
     if (entry !== undefined) update(entry, recorded);
     // What ended before this process knew of it is for who looks for gaps.
     else if (!isFinished(recorded.phase))
-      this.record(this.#approved(changes === undefined ? recorded : { ...recorded, changes }, record));
+      this.record(changes === undefined ? recorded : Object.freeze({ ...recorded, changes }));
   }
 
   gone(
@@ -195,12 +193,6 @@ export class Ledger implements LedgerView {
       return deployment?.applicationUID === applicationUID ? [deployment.id] : [];
     });
     return ids.length === 0 ? undefined : Math.max(...ids);
-  }
-
-  #approved(recorded: Recorded, { used = [] }: TargetRecord): Recorded {
-    const its = used.filter(({ deployment, counted }) => counted === true && deployment === recorded.id);
-    const approvals = its.flatMap(({ approval }) => this.#options.giverOf(approval) ?? []);
-    return approvals.length === 0 ? recorded : Object.freeze({ ...recorded, approvals });
   }
 
   /** @param name of its Promotion, where there is one */
@@ -394,11 +386,10 @@ function recordOfPerson(recorded: Recorded, at: string): LedgerRecord[] {
 function update(entry: Entry, recorded: Recorded): void {
   const { phase, blockedBy } = entry.recorded;
   if (recorded.phase === phase && isDeepStrictEqual(recorded.blockedBy, blockedBy)) return;
-  const { deployedAt, approvals, changes } = entry.recorded;
+  const { deployedAt, changes } = entry.recorded;
   // What failed later was deployed all the same.
   entry.recorded = Object.freeze({
     ...(deployedAt === undefined ? {} : { deployedAt }),
-    ...(approvals === undefined ? {} : { approvals }),
     ...(changes === undefined ? {} : { changes }),
     ...recorded,
   });

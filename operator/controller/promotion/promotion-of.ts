@@ -18,7 +18,7 @@ import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { PublishedChart } from '../record/chart-pins.ts';
 import { partsOf, promotionNames, type Recordable, secondOf } from '../record/promotion-names.ts';
-import type { Deployed, PromotedBy } from '../record/record.ts';
+import type { Deployed, GivenApproval, PromotedBy } from '../record/record.ts';
 
 /** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
 export interface Recorded extends Recordable {
@@ -28,7 +28,7 @@ export interface Recorded extends Recordable {
   readonly trigger: Trigger;
   readonly previous: Pick<Deployed, 'digest' | 'revision'> | undefined;
   /** By which it entered. */
-  readonly approvals?: readonly { readonly name: string; readonly by: string; readonly at: Date }[];
+  readonly approvals?: readonly GivenApproval[];
   /** What it changes there, where that was found out before it began. */
   readonly changes?: PromotionStatus['changes'];
   readonly phase: PromotionPhase;
@@ -180,8 +180,7 @@ function blockedByOf({ phase, blockedBy = [] }: Recorded): Pick<PromotionStatus,
 
 function approvalsOf({ approvals = [] }: Recorded): Pick<PromotionStatus, 'approvals'> {
   if (approvals.length === 0) return {};
-  const first = approvals.slice(0, PROMOTION_LIMITS.approvals);
-  return { approvals: first.map(({ name, by, at }) => ({ name, by, at: secondTime(at) })) };
+  return { approvals: approvals.slice(0, PROMOTION_LIMITS.approvals) };
 }
 
 const SAYS: Readonly<Record<PromotionPhase, string>> = {

@@ -21,6 +21,8 @@ export interface Told {
   };
   /** The Promotion of a person that records it. */
   readonly promoted?: PromotedBy;
+  /** By which it entered. */
+  readonly approvals?: Recorded['approvals'];
 }
 
 /** What it was recorded for, and what came before and after it. */
@@ -33,7 +35,7 @@ export interface Around {
 }
 
 export function recordedOf(told: Told, { target, applicationUID, previous, overtakenAt }: Around): Recorded {
-  const { id, candidate, trigger, startedAt, message, promoted } = told;
+  const { id, candidate, trigger, startedAt, message, promoted, approvals } = told;
   const phase = phaseOf(told, overtakenAt);
   return Object.freeze({
     target,
@@ -47,6 +49,7 @@ export function recordedOf(told: Told, { target, applicationUID, previous, overt
     ...endsOf(told, phase, overtakenAt),
     ...(message === undefined ? {} : { message }),
     ...(promoted === undefined ? {} : { inPlaceOf: promoted }),
+    ...(approvals === undefined ? {} : { approvals }),
   });
 }
 

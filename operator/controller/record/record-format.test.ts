@@ -88,6 +88,7 @@ const deployment: Required<Deployment> = {
   },
   passed: { stage: 'staging', asked: 'a'.repeat(64) },
   promoted: { promotion: 'web-1', uid: 'u', by: 'anna', skipped: ['windows'] },
+  approvals: [{ name: 'web-prod-bens', by: 'ben', at: '2026-01-01T00:00:00Z' }],
   displaced: {
     hold: { promotion: 'web-0', uid: 'uid-0', by: 'olga', since: '2026-01-01T00:00:00Z' },
     rejected: [{ digest: `sha256:${hex}`, why: 'It failed.', at: '2026-01-01T00:00:00Z' }],

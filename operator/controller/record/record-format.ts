@@ -140,6 +140,7 @@ const deploymentSchema = z.object({
       skipped: z.array(z.string()).exactOptional(),
     })
     .exactOptional(),
+  approvals: z.array(z.object({ name: z.string(), by: z.string(), at: z.string() })).exactOptional(),
   displaced: z
     .object({
       waiting: z.array(waitingSchema).exactOptional(),

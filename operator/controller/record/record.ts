@@ -84,6 +84,13 @@ export interface PromotedBy {
   skipped?: readonly string[];
 }
 
+/** An Approval that let a deployment in. */
+export interface GivenApproval {
+  name: string;
+  by: string;
+  at: string;
+}
+
 /** What persons held, rejected or took back in a target, and what waited there: all that is over by what was begun since. */
 export interface Displaced {
   readonly waiting?: readonly Waiting[];
@@ -126,6 +133,8 @@ export interface Deployment {
   passed?: Passed;
   /** The Promotion of a person by which it entered, which is the record of it. */
   promoted?: PromotedBy;
+  /** Who let it in, for the record of it: their Approvals may be gone when that is written. */
+  approvals?: readonly GivenApproval[];
   /** What it ended of what persons said, as long as it can be taken back. */
   displaced?: Displaced;
   /** Since when the Application is suspended, and for how long it was before: spec.sync.timeout stands still. */

@@ -1,5 +1,7 @@
 import type { Application, Trigger } from '../../../api/v1alpha1/application.ts';
+import { PROMOTION_LIMITS } from '../../../api/v1alpha1/promotion.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
+import { secondTime } from '../../../kube/times.ts';
 import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
 import { skipsStageBefore } from '../../../promote/skipping.ts';
 import { failedVerify, newVerify, verifyOnceMore } from '../../../promote/verify.ts';
@@ -164,6 +166,7 @@ function newDeployment(run: Run, state: TargetState, candidate: Candidate): Depl
     ...verifyOf(run, state, candidate),
     ...passedBy(run, state, candidate),
     ...promotedBy(state),
+    ...approvedBy(run, state),
   };
 }
 
@@ -222,6 +225,16 @@ function promotedBy(state: TargetState): Pick<Deployment, 'promoted'> {
   if (command === undefined) return {};
   const { promotion, uid, by, skipGates } = command;
   return { promoted: { promotion, uid, by, ...(skipGates.length === 0 ? {} : { skipped: skipGates }) } };
+}
+
+/** Who let it in: in the record of it more are not told. */
+function approvedBy({ parts }: Run, { settles }: TargetState): Pick<Deployment, 'approvals'> {
+  const counted = settles.filter(({ counts }) => counts).slice(0, PROMOTION_LIMITS.approvals);
+  const approvals = counted.flatMap(({ uid }) => {
+    const given = parts.approvals.giverOf(uid);
+    return given === undefined ? [] : [{ name: given.name, by: given.by, at: secondTime(given.at) }];
+  });
+  return approvals.length === 0 ? {} : { approvals };
 }
 
 /**
