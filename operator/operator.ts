@@ -486,7 +486,10 @@ export class Operator {
       }),
       ledUntil: () => this.#home.ledUntil,
       onApplication: (key) => this.#policies.used(key),
-      onTargetGone: (target) => this.#commands.gone(target),
+      onTargetGone: (target) => {
+        this.#ledger.left(target);
+        this.#commands.gone(target);
+      },
       random: Math.random,
       onFault: (application, { message: error, stack }) =>
         log.warn({ application, error, stack }, 'A look at an Application failed; it is tried again.'),

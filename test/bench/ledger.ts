@@ -115,7 +115,12 @@ function newLedger(client: KubeClient, now: () => Date): { ledger: Ledger; keepe
     intervalMs: 1,
     keep: 10,
     gone: { promotions: 100, chunks: 400, retentionMs: 365 * 24 * 60 * 60_000 },
-    ledger: { record: () => undefined, isUnderWay: () => false, found: () => undefined },
+    ledger: {
+      record: () => undefined,
+      isUnderWay: () => false,
+      found: () => undefined,
+      left: () => undefined,
+    },
     applicationOf: () => undefined,
     recordsOf: () => [],
     keys: () => [],

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import type { LedgerRecord } from '../../operator/api/v1alpha1/ledger.ts';
 import { CHART } from '../harness/chart.ts';
+import { startControlPlane } from '../harness/control-plane.ts';
 import { helm } from '../harness/helm.ts';
 import { archived, archiveOf, promotionsOf } from '../harness/ledger.ts';
 import { fastLease, newStage, type Stage, timesLogged } from '../harness/operator.ts';
@@ -263,6 +264,80 @@ test('D8, S14: no deployment waits for its record: what cannot be written is tol
     history.map(({ id }) => id),
     [5, 4, 3, 2, 1],
   );
+});
+
+const isMade = { method: 'POST', path: /\/promotions$/ };
+
+test('D8: none is lost that a quota refused from the first one on, of more than wait in memory, and none is written twice', async (t) => {
+  const { stage, proxy } = await newProxiedStage(t, { files: configMap('1'), flags: FLAGS });
+  const { cluster, namespace } = stage;
+  const spec = { hard: { 'count/promotions.towpath.dev': '0' } };
+  await stage.apply({ apiVersion: 'v1', kind: 'ResourceQuota', metadata: { name: 'none' }, spec });
+  await stage.deployed('web');
+  for (let version = 2; version <= 12; version += 1) await deploy(stage, `${version}`);
+  assert.deepEqual(await promotionsOf(stage), []);
+  assert.match(await stage.operator.metrics(), /^towpath_unrecorded_deployments 10$/m);
+  await cluster.request('DELETE', `/api/v1/namespaces/${namespace}/resourcequotas/none`);
+  const idsThere = async (count: number) =>
+    idsOf(await archived(stage, count)).sort((one = 0, other = 0) => one - other);
+  assert.deepEqual(await idsThere(10), [3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+  await stage.restart();
+  const all = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+  assert.deepEqual(await idsThere(12), all);
+  // What the record has still the archive has by now, and none of it is among the last ones.
+  await stage.operator.stop();
+  proxy.forget();
+  await stage.restart();
+  await eventually(() => proxy.find({ verb: 'get', path: /\/configmaps\/towpath-ledger\./ }).length > 0, {
+    describe: 'the archive to be asked',
+  });
+  await deploy(stage, '13');
+  assert.deepEqual(await idsThere(13), [...all, 13]);
+  assert.equal(proxy.find(isMade).length, 1, 'of those before none is made again');
+});
+
+test('D8: what is deployed while the definition of Promotions is missing is counted for as long, and recorded when that is back', async (t) => {
+  // One of its own: the definition goes for everybody.
+  const cluster = await startControlPlane();
+  const { stage, proxy } = await newProxiedStage(t, { cluster, files: configMap('1'), flags: FLAGS });
+  t.after(() => cluster.stop());
+  await stage.deployed('web');
+  await archived(stage, 1);
+  await stage.kubectl('delete', 'crd', 'promotions.towpath.dev', '--timeout=40s');
+  proxy.forget();
+  await deploy(stage, '2');
+  // In a namespace that is missing it is given up by then.
+  await eventually(() => proxy.find(isMade).filter(({ status }) => status === 404).length >= 5, {
+    describe: 'it to be tried again and again',
+  });
+  assert.match(await stage.operator.metrics(), /^towpath_unrecorded_deployments 1$/m);
+  const { code, stderr } = await cluster.kubectl(['apply', '--server-side', '-f', 'crds']);
+  assert.equal(code, 0, stderr);
+  await archived(stage, 2);
+  assert.match(await stage.operator.metrics(), /^towpath_unrecorded_deployments 0$/m);
+});
+
+test('D7: what is under way of an Application that goes without the operator ends in the ledger, once', async (t) => {
+  const { stage, proxy } = await newProxiedStage(t, { files: configMap('1'), flags: FLAGS });
+  const held = proxy.hold({
+    at: 'request',
+    where: ({ path, verb, dryRun }) => verb === 'apply' && !dryRun && path.endsWith('/configmaps/web'),
+  });
+  await stage.application('web');
+  await held.seen;
+  const phases = async () => (await promotionsOf(stage)).map(({ status }) => status?.phase);
+  await eventually(async () => (await phases())[0] === 'Deploying', { describe: 'it to be under way' });
+  const path = `/apis/towpath.dev/v1alpha1/namespaces/${stage.namespace}/applications/web`;
+  await stage.cluster.request('DELETE', path);
+  const contentType = 'application/merge-patch+json';
+  await stage.cluster.request('PATCH', path, { body: { metadata: { finalizers: null } }, contentType });
+  const records = await archived(stage, 1);
+  assert.deepEqual(
+    records.map(({ deployment, phase }) => [deployment, phase]),
+    [[1, 'Superseded']],
+  );
+  assert.deepEqual(await phases(), ['Superseded']);
+  held.release();
 });
 
 test('a deployment takes two writes of a Promotion, and none besides at rest', async (t) => {

@@ -68,6 +68,30 @@ test('A23: whether the archive has a record costs one read, however many ConfigM
   assert.deepEqual(proxy.find({ method: 'GET' }), [], 'none is of its time');
 });
 
+test('D8: whether the archive has a deployment is known by what that is, whatever the uid of its record, in all ConfigMaps that may have it', async (t) => {
+  const { archive, signal } = await newArchive(t);
+  const records = recordsOf(600);
+  const [first, second] = records;
+  assert.ok(first && second);
+  // It ended long after it began.
+  const late = { ...first, uid: 'late', deployment: 700, finishedAt: records.at(-1)?.finishedAt ?? '' };
+  await archive.append('shop', () => [...records, late], signal);
+  const deployment = (id: number, startedAt = '', application = 'web') => ({
+    target: `shop/${application}/prod`,
+    id,
+    startedAt,
+  });
+  const there = [deployment(1, first.startedAt), deployment(700, first.startedAt)];
+  const others = [
+    deployment(1, second.startedAt),
+    deployment(601, first.startedAt),
+    deployment(2, second.startedAt, 'api'),
+  ];
+  assert.deepEqual(await archive.lacking('shop', [...there, ...others], signal), others);
+  assert.deepEqual(await archive.lacking('shop', there, signal), []);
+  assert.deepEqual(await archive.lacking('another', there, signal), there);
+});
+
 test('A23: what the archive has of namespaces that are gone is bounded by itself, the oldest first, and nothing else goes', async (t) => {
   const { archive, client, own, signal } = await newArchive(t);
   const rows: [namespace: string, begin: number][] = [

@@ -1,7 +1,8 @@
-import { type LedgerRecord, ledgerText } from '../../api/v1alpha1/ledger.ts';
+import { type LedgerRecord, ledgerRecords, ledgerText } from '../../api/v1alpha1/ledger.ts';
 import { LABEL_LEDGER, LEDGER_OF_ALL } from '../../api/v1alpha1/names.ts';
 import type { KubeClient } from '../../kube/client.ts';
 import { isAlreadyExists, isNotFound } from '../../kube/errors.ts';
+import { type Recordable, secondOf } from '../record/promotion-names.ts';
 import { Turns } from '../work/turns.ts';
 import {
   type Chunk,
@@ -11,6 +12,7 @@ import {
   FULL_BYTES,
   inOrder,
   isOfTime,
+  isRecordOf,
   nameOf,
   packed,
   textOf,
@@ -98,6 +100,30 @@ export class Archive {
       for (const uid of uidsIn((object && (await textOf(object))) ?? '')) missing.delete(uid);
     }
     return [...missing.values()];
+  }
+
+  /**
+   * Those deployments of which the archive has no record, whatever the uid of that would be. What can have it is read, from
+   * the time on at which the first of them began.
+   */
+  async lacking<One extends Pick<Recordable, 'target' | 'id' | 'startedAt'>>(
+    namespace: string,
+    deployments: readonly One[],
+    signal: AbortSignal,
+  ): Promise<readonly One[]> {
+    if (deployments.length === 0) return [];
+    return this.#turns.take(namespace, signal, async () => {
+      let lacking = deployments;
+      for (const chunk of await this.#row(namespace, signal)) {
+        const begun = Math.min(...lacking.map(({ startedAt }) => secondOf(startedAt) * 1_000));
+        if (chunk.until < begun) continue;
+        const object = await this.#read(chunk.name, signal);
+        const { records } = ledgerRecords((object && (await textOf(object))) ?? '');
+        const known = Map.groupBy(records, ({ deployment }) => deployment);
+        lacking = lacking.filter((one) => !known.get(one.id)?.some((record) => isRecordOf(record, one)));
+      }
+      return lacking;
+    });
   }
 
   async #appendBatch(namespace: string, batch: readonly LedgerRecord[], signal: AbortSignal): Promise<void> {

@@ -81,7 +81,10 @@ function promotion(told: Told, phase?: PromotionPhase): Promotion {
 }
 
 const inWords = (gaps: ReturnType<typeof gapsOf>) =>
-  gaps.map(({ recorded, name }) => `${recorded.id} ${recorded.phase} ${name ?? 'is to be made'}`);
+  gaps.map(({ recorded, name, isUnlessArchived }) => {
+    const what = isUnlessArchived === undefined ? 'is to be made' : 'is to be made unless it is archived';
+    return `${recorded.id} ${recorded.phase} ${name ?? what}`;
+  });
 
 const CASES: [what: string, known: Parameters<typeof gapsOf>[0], gaps: string[]][] = [
   ['nothing was deployed', { application: application(), record: record(undefined), promotions: [] }, []],
@@ -121,6 +124,29 @@ const CASES: [what: string, known: Parameters<typeof gapsOf>[0], gaps: string[]]
       promotions: [promotion(ended(1), 'Succeeded')],
     },
     ['2 Succeeded is to be made', '3 Failed is to be made', '4 Succeeded is to be made'],
+  ],
+  [
+    'none could be made from the first on, or persons promoted all others: the archive tells what was and is there no more',
+    {
+      application: application(),
+      record: counting(ended(4), [ended(1), ended(2, 'Failed'), ended(3)]),
+      promotions: [],
+    },
+    [
+      '1 Succeeded is to be made unless it is archived',
+      '2 Failed is to be made unless it is archived',
+      '3 Succeeded is to be made unless it is archived',
+      '4 Succeeded is to be made',
+    ],
+  ],
+  [
+    'too many waited: the last were made, and of the others the record has some',
+    {
+      application: application(),
+      record: counting(ended(4), [ended(1), ended(2)]),
+      promotions: [promotion(ended(3), 'Succeeded'), promotion(ended(4), 'Succeeded')],
+    },
+    ['1 Succeeded is to be made unless it is archived', '2 Succeeded is to be made unless it is archived'],
   ],
   [
     'none could be made for a while: what the record of an older version has no more, the status has',
@@ -189,7 +215,8 @@ test('S14, D7: what a person asked for is recorded anew where that Promotion is 
   assert.deepEqual(inWords(of(ended(3), [ended(1), annas(2)], [first, third])), [
     '2 Succeeded is to be made',
   ]);
-  assert.deepEqual(of(ended(3), [annas(2)], [third]), [], 'the archive alone has it');
+  const trimmed = of(ended(3), [annas(2)], [third]);
+  assert.deepEqual(inWords(trimmed), ['2 Succeeded is to be made unless it is archived']);
   assert.deepEqual(of(annas(2), [], [promotion(annas(2), 'Succeeded')]), [], 'one stands in place of it');
   const { spec, metadata } = promotion(ended(2));
   const { deployment: _, ...its } = spec;
@@ -208,7 +235,8 @@ test('D7, S14: what a person asked for is kept in the record until that Promotio
     const promotions = [promotion(ended(1), 'Succeeded'), asked, promotion(ended(3), 'Succeeded')];
     const gaps = gapsOf({ application: application(), record: known, promotions });
     assert.deepEqual(gaps, [], 'its own Promotion records it');
-    return foundOf({ record: known, promotions }, gaps).map(({ id }) => id);
+    const found = foundOf({ application: application(), record: known, promotions }, gaps);
+    return found.filter(({ id }) => id < 3).map(({ id }) => id);
   };
   assert.deepEqual(of(), [1]);
   assert.deepEqual(of('Deploying'), [1]);
@@ -261,6 +289,19 @@ test('S14: where the record keeps what the ledger lacks, no status fills a gap, 
   const known = counting(ended(5), [ended(3, 'Failed')]);
   const feigned = [deployment(3, { outcome: 'Succeeded', startedAt: minute(31) }), ended(4)];
   assert.deepEqual(of(known, ...feigned), ['3 Failed is to be made'], 'by what the record says');
+});
+
+test('A20: the Promotion of a deployment that ended is known by its name, whatever names others took', () => {
+  const known = { application: application(), record: counting(ended(3), [ended(1), ended(2)]) };
+  const named = (one: Promotion, name: string) => ({ ...one, metadata: { ...one.metadata, name } });
+  const promotions = [
+    named(promotion(ended(2), 'Succeeded'), 'web-prod-2-f00'),
+    named(promotion(ended(3), 'Failed'), 'web-prod-3-f00'),
+  ];
+  const of = (their: Promotion[]) =>
+    foundOf({ ...known, promotions: their }, []).map(({ id, name }) => `${id} ${name}`);
+  assert.deepEqual(of(promotions), ['1 undefined', '2 web-prod-2-f00', '3 web-prod-3-f00']);
+  assert.deepEqual(of([promotion(ended(3), 'Deploying')]), ['1 undefined', '2 undefined'], 'it goes on');
 });
 
 test('A1, S14: what is recorded later than it began says who let it in', () => {

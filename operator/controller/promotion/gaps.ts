@@ -10,6 +10,13 @@ import { idOf } from './retention.ts';
 export interface Gap {
   readonly recorded: Recorded;
   readonly name?: string;
+  /** Unless the archive has it: its Promotion may have been one too many. */
+  readonly isUnlessArchived?: true;
+}
+
+/** The ledger tells how it ended, by the Promotion of that name, where the operator made one that is there still. */
+export interface Found extends Pick<Deployment, 'id' | 'startedAt'> {
+  readonly name?: string;
 }
 
 /** A target whose Application is known, with what its Promotions and its record say. */
@@ -40,7 +47,9 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
     // What ended before the ledger began, or is in the archive alone by now, is no gap.
     const isLast = recorded.id === record.deployment?.id;
     const isSince = recorded.inPlaceOf === undefined ? recorded.id > oldest : isSinceOf(promotions, recorded);
-    return isLast || isSince ? [{ recorded }] : [];
+    if (isLast || isSince) return [{ recorded }];
+    // Such a record has nothing from before the ledger.
+    return record.lastId === undefined ? [] : [{ recorded, isUnlessArchived: true }];
   });
   const known = new Set(gaps.map(({ name }) => name));
   const lost = promotions.filter(
@@ -53,18 +62,29 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
 /**
  * What ended and is no gap the ledger has: its record need not keep it. But what a person asked for is known to have been
  * begun by that alone, until that Promotion says how it ended: else it would be begun once more.
+ *
+ * @param gaps without what the archive has
  */
-export function foundOf(
-  { record, promotions }: Pick<Known, 'record' | 'promotions'>,
-  gaps: readonly Gap[],
-): readonly Deployment[] {
+export function foundOf({ application, record, promotions }: Known, gaps: readonly Gap[]): readonly Found[] {
+  const { target, deployment, ended } = record;
   const missing = new Set(gaps.map(({ recorded }) => recorded.id));
   const open = new Set(
     promotions.flatMap(({ metadata, status }) => (isFinished(status?.phase) ? [] : [metadata.uid])),
   );
-  return record.ended.filter(
+  const over = ended.filter(
     ({ id, promoted }) => !missing.has(id) && (promoted === undefined || !open.has(promoted.uid)),
   );
+  const of = { target: target.name, applicationUID: application.metadata.uid };
+  const nameOf = (one: Deployment) =>
+    promotions.find((promotion) => isOf(promotion, { ...of, ...one }) && !open.has(promotion.metadata.uid))
+      ?.metadata.name;
+  const all = [...over, ...(deployment === undefined ? [] : [deployment])];
+  return all.flatMap((one): Found[] => {
+    const { id, startedAt } = one;
+    const name = nameOf(one);
+    if (name !== undefined) return [{ id, startedAt, name }];
+    return one === deployment ? [] : [{ id, startedAt }];
+  });
 }
 
 /** Its own status may not say yet which deployment came of it. */

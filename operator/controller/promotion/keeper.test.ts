@@ -24,6 +24,7 @@ const minute = (count: number) => new Date(BEGIN + count * 60_000).toISOString()
 async function newKeeper(
   t: TestContext,
   ofTarget: (namespace: string) => Deployment | undefined = () => undefined,
+  { isUnderWay = false, before = [] }: { isUnderWay?: boolean; before?: readonly Deployment[] } = {},
 ) {
   const cluster = await useControlPlane();
   await installCRDs(cluster);
@@ -41,12 +42,18 @@ async function newKeeper(
     application: `${namespace}/web`,
     environment: 'prod',
   };
-  const records = deployment === undefined ? [] : [{ ...newRecord(target), deployment }];
+  const records =
+    deployment === undefined
+      ? []
+      : [{ ...newRecord(target), deployment, ended: [...before], lastId: deployment.id }];
+  const archive = new Archive({ client, namespace, most: 40 });
   const recorded: Recorded[] = [];
+  const found: number[] = [];
+  const left: string[] = [];
   const lines: string[] = [];
   const keeper = new LedgerKeeper({
     client,
-    archive: new Archive({ client, namespace, most: 40 }),
+    archive,
     log: newLogger('warn', 'json', (line) => void lines.push(line)),
     slices: new Slices(),
     namespace,
@@ -55,14 +62,15 @@ async function newKeeper(
     gone: { promotions: 3, chunks: 40, retentionMs: 24 * 60 * 60_000 },
     ledger: {
       record: (one) => void recorded.push(one),
-      isUnderWay: () => false,
-      found: () => undefined,
+      isUnderWay: () => isUnderWay,
+      found: (_, deployments) => void found.push(...deployments.map(({ id }) => id)),
+      left: (name) => void left.push(name),
     },
     applicationOf: (key) => (key === `${namespace}/web` ? application : undefined),
     recordsOf: () => records,
     keys: () => [`${namespace}/web`],
   });
-  return { client, keeper, namespace, recorded, lines };
+  return { client, keeper, namespace, archive, recorded, found, left, lines };
 }
 
 async function end(
@@ -70,7 +78,8 @@ async function end(
   namespace: string,
   name: string,
   at: number,
-  more: Pick<PromotionStatus, 'inPlaceOf'> = {},
+  { applicationUID, ...more }: Pick<PromotionStatus, 'inPlaceOf'> & { applicationUID?: string } = {},
+  phase: PromotionStatus['phase'] = 'Succeeded',
 ): Promise<void> {
   const application = name.replace(/-\d+$/, '');
   const id = Number(/\d+$/.exec(name));
@@ -80,11 +89,11 @@ async function end(
     environment: 'prod',
     candidate: `sha256:${'0'.repeat(64)}`,
     requestedBy: 'towpath:Commit',
-    deployment: { applicationUID: application, id, startedAt: minute(at) },
+    deployment: { applicationUID: applicationUID ?? application, id, startedAt: minute(at) },
   };
   const body = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Promotion', metadata: { name, namespace }, spec };
   await client.create({ resource: PROMOTIONS, namespace }, body, {}, {});
-  const status = { phase: 'Succeeded', deployment: id, finishedAt: minute(at), ...more };
+  const status = { phase, deployment: id, finishedAt: minute(at), ...more };
   const path = { resource: PROMOTIONS, namespace, name, subresource: 'status' };
   await client.mergePatch(path, { status }, {}, {});
 }
@@ -156,6 +165,40 @@ test('S14: a Promotion of a person that is gone is made anew by the record, and 
   const told = lines.filter((line) => line.includes('A Promotion that a person made is gone'));
   assert.equal(told.length, 1);
   assert.match(told[0] ?? '', /"uid":"anna-1","by":"anna"/);
+});
+
+test('D8: what the record has and no Promotion is written down, unless the archive has it: that its record need not keep', async (t) => {
+  const { promoted: _, ...deployed } = annas(minute(5));
+  const of = (id: number) => ({ ...deployed, id, startedAt: minute(id), finishedAt: minute(id + 1) });
+  const before = [1, 2, 3, 4].map((id) => ({ ...of(id), outcome: 'Succeeded' as const }));
+  const { client, keeper, namespace, archive, recorded, found } = await newKeeper(t, () => of(5), { before });
+  await end(client, namespace, 'web-4', 4, { applicationUID: 'uid' });
+  const at = minute(3);
+  const record = { uid: 'of-another', promotion: 'web-prod-3', application: 'web', environment: 'prod' };
+  const times = { requestedAt: at, startedAt: at, finishedAt: at };
+  const archived = {
+    ...record,
+    ...times,
+    type: 'Promote',
+    phase: 'Succeeded',
+    by: 'towpath:Commit',
+  } as const;
+  await archive.append(namespace, () => [{ ...archived, deployment: 3 }], AbortSignal.timeout(10_000));
+  keeper.lead();
+  await eventually(() => found.length > 0, { describe: 'all Promotions to be looked at' });
+  await keeper.follow();
+  assert.deepEqual(recorded.map(({ id }) => id).sort(), [1, 2, 5]);
+  assert.deepEqual(found, [3, 4]);
+});
+
+test('D7: what is under way in a target that is not there any more is over', async (t) => {
+  const { client, keeper, namespace, recorded, left } = await newKeeper(t, undefined, { isUnderWay: true });
+  await end(client, namespace, 'gone-1', 0, {}, 'Deploying');
+  keeper.lead();
+  await eventually(() => left.length > 0, { describe: 'all Promotions to be looked at' });
+  await keeper.follow();
+  assert.deepEqual(left, [`${namespace}/gone/prod`]);
+  assert.deepEqual(recorded, []);
 });
 
 test('what a person asked for while Promotions were listed is not gone', async (t) => {

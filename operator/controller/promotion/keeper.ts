@@ -8,9 +8,10 @@ import type { Slices } from '../../observe/event-loop-slices.ts';
 import type { Logger } from '../../observe/log.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
 import { namespaceOf } from '../record/application-key.ts';
-import type { Deployment, TargetRecord } from '../record/record.ts';
+import { partsOf } from '../record/promotion-names.ts';
+import type { TargetRecord } from '../record/record.ts';
 import type { Archive } from './archive.ts';
-import { foundOf, type Gap, gapsOf, lostOf } from './gaps.ts';
+import { foundOf, type Gap, gapsOf, type Known, lostOf } from './gaps.ts';
 import { type Ledger, PROMOTIONS } from './ledger.ts';
 import { targetIn } from './retention.ts';
 import { trimApprovals } from './surplus-approvals.ts';
@@ -48,12 +49,19 @@ export interface KeeperOptions {
   /** What is kept of targets, and of namespaces, that are gone. */
   gone: { promotions: number; chunks: number; retentionMs: number };
   /** Told what is missing. */
-  ledger: Pick<Ledger, 'record' | 'isUnderWay' | 'found'>;
+  ledger: Pick<Ledger, 'record' | 'isUnderWay' | 'found' | 'left'>;
   applicationOf(key: string): Application | undefined;
   /** Of the targets of the Application with that key. */
   recordsOf(key: string): readonly TargetRecord[];
   /** Of the Applications that there are. */
   keys(): Iterable<string>;
+}
+
+/** What is to be written down in a namespace. */
+interface Gaps {
+  readonly targets: readonly { readonly known: Known; readonly gaps: readonly Gap[] }[];
+  /** What is under way of those that are not known. */
+  readonly lost: readonly Gap[];
 }
 
 /**
@@ -285,7 +293,7 @@ export class LedgerKeeper {
   ): Promise<void> {
     const { archive } = this.#options;
     const ofTargets = Map.groupBy(promotions, targetIn);
-    for (const gap of await this.#gapsIn(keys, ofTargets)) this.#fill(gap, listedAt);
+    await this.#fillAll(namespace, await this.#gapsIn(keys, ofTargets), listedAt, signal);
     const since = this.#options.client.now().getTime() - LOOKED_FOR_MS;
     const ended = await this.#each(promotions, (promotion) => {
       const record = ledgerRecord(promotion);
@@ -305,10 +313,37 @@ export class LedgerKeeper {
     );
   }
 
+  async #fillAll(
+    namespace: string,
+    { targets, lost }: Gaps,
+    listedAt: Date,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const gap of lost) this.#endLost(namespace, gap, listedAt);
+    const gaps = targets.flatMap((of) => of.gaps);
+    for (const gap of gaps) if (gap.isUnlessArchived === undefined) this.#fill(gap, listedAt);
+    const inDoubt = gaps.flatMap((gap) => (gap.isUnlessArchived === undefined ? [] : [gap.recorded]));
+    const lacking = new Set(await this.#options.archive.lacking(namespace, inDoubt, signal));
+    for (const { known, gaps } of targets) {
+      const left = gaps.filter((gap) => gap.isUnlessArchived === undefined || lacking.has(gap.recorded));
+      for (const gap of left) if (gap.isUnlessArchived !== undefined) this.#fill(gap, listedAt);
+      this.#noteFound(known, left);
+    }
+  }
+
+  /** Its target may have come since all were listed. What is under way in one that is not there nobody goes on with. */
+  #endLost(namespace: string, gap: Gap, listedAt: Date): void {
+    const { ledger, keys } = this.#options;
+    const { target } = gap.recorded;
+    if (!ledger.isUnderWay(gap.recorded)) this.#fill(gap, listedAt);
+    else if (this.#isGone(new Set(keys()), namespace, targetIn({ spec: partsOf(target) })))
+      ledger.left(target);
+  }
+
   #fill({ recorded, name }: Gap, listedAt: Date): void {
     const { ledger, log } = this.#options;
     const { target, id, startedAt, inPlaceOf } = recorded;
-    if (ledger.isUnderWay(target, id)) return;
+    if (ledger.isUnderWay(recorded)) return;
     if (inPlaceOf !== undefined && name === undefined) {
       // What a person asks for has its Promotion before it begins, and one of that time is in no list that is older.
       if (Date.parse(startedAt) >= listedAt.getTime()) return;
@@ -334,30 +369,30 @@ export class LedgerKeeper {
   async #gapsIn(
     keys: readonly string[],
     ofTargets: ReadonlyMap<string, readonly Promotion[]>,
-  ): Promise<Gap[]> {
+  ): Promise<Gaps> {
     const { applicationOf, recordsOf } = this.#options;
-    const known = new Set<string>();
-    const gaps = await this.#each(keys, (key) => {
+    const names = new Set<string>();
+    const targets = await this.#each(keys, (key) => {
       const application = applicationOf(key);
-      return recordsOf(key).flatMap((record): Gap[] => {
+      return recordsOf(key).flatMap((record): Gaps['targets'] => {
         const name = `${key.slice(key.indexOf('/') + 1)}/${record.target.environment}`;
-        known.add(name);
-        const promotions = ofTargets.get(name) ?? [];
+        names.add(name);
         if (application === undefined) return [];
-        const gaps = gapsOf({ application, record, promotions });
-        this.#noteFound(record, foundOf({ record, promotions }, gaps));
-        return gaps;
+        const known = { application, record, promotions: ofTargets.get(name) ?? [] };
+        return [{ known, gaps: gapsOf(known) }];
       });
     });
-    const lost = [...ofTargets].filter(([name]) => !known.has(name));
-    return [...gaps, ...lost.flatMap(([, promotions]) => lostOf(promotions))];
+    const lost = [...ofTargets].filter(([name]) => !names.has(name));
+    return { targets, lost: lost.flatMap(([, promotions]) => lostOf(promotions)) };
   }
 
-  #noteFound({ target: { name } }: TargetRecord, found: readonly Deployment[]): void {
+  #noteFound(known: Known, gaps: readonly Gap[]): void {
     const { ledger } = this.#options;
+    const { name: target } = known.record.target;
+    const applicationUID = known.application.metadata.uid;
     ledger.found(
-      name,
-      found.filter(({ id }) => !ledger.isUnderWay(name, id)),
+      target,
+      foundOf(known, gaps).filter((one) => !ledger.isUnderWay({ target, applicationUID, ...one })),
     );
   }
 

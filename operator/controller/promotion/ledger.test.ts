@@ -8,6 +8,7 @@ import { type LedgerRecord, ledgerRecord } from '../../api/v1alpha1/ledger.ts';
 import { type Promotion, parsePromotion } from '../../api/v1alpha1/promotion.ts';
 import { KubeClient } from '../../kube/client.ts';
 import { newLogger } from '../../observe/log.ts';
+import { promotionNames } from '../record/promotion-names.ts';
 import { type Deployment, newRecord, type TargetRecord } from '../record/record.ts';
 import { Ledger, PROMOTIONS } from './ledger.ts';
 import { promotionOf, type Recorded } from './promotion-of.ts';
@@ -67,8 +68,9 @@ function recorded(namespace: string, id: number): Recorded {
 test('D8: what cannot be written down for long fills up no memory, is told once, and the newest of it is written when it can be', async (t) => {
   const { ledger, namespace, proxy, lines, idsOf, writable } = await newLedger(t);
   const refused = proxy.fail({ method: 'POST', path: /\/promotions$/, fault: { status: 403 } });
-  for (let id = 1; id <= 14; id += 1) ledger.record(recorded(namespace, id));
-  const areDropped = () => ledger.unrecorded === 10 && !ledger.isUnderWay(`${namespace}/web/prod`, 4);
+  const all = Array.from({ length: 14 }, (_, index) => recorded(namespace, index + 1));
+  for (const one of all) ledger.record(one);
+  const areDropped = () => ledger.unrecorded === 10 && !all.slice(0, 4).some((one) => ledger.isUnderWay(one));
   await eventually(areDropped, { describe: 'the oldest to be dropped' });
   const told = lines.filter((line) => line.includes('cannot be written down'));
   assert.equal(told.length, 1, told.join('\n'));
@@ -77,6 +79,34 @@ test('D8: what cannot be written down for long fills up no memory, is told once,
   await eventually(() => ledger.unrecorded === 0, { describe: 'the others to be written' });
   assert.deepEqual(await idsOf(), [5, 6, 7, 8, 9, 10, 11, 12, 13, 14]);
   assert.equal(writable(), 1, 'what was dropped is looked for');
+});
+
+test('S14: who takes both names of a deployment keeps it out of the ledger by neither, and it is recorded once, whatever becomes of the answer', async (t) => {
+  const { client, ledger, namespace, proxy, ended } = await newLedger(t);
+  const one = recorded(namespace, 5);
+  const path = { resource: PROMOTIONS, namespace };
+  const names = promotionNames(one);
+  for (const name of names) {
+    const { deployment: _, ...spec } = promotionOf(one, name).spec;
+    const body = { ...promotionOf(one, name), spec: { ...spec, requestedBy: 'mallory' } };
+    await client.create(path, body, {}, {});
+  }
+  const made = proxy.hold({
+    method: 'POST',
+    path: /\/promotions$/,
+    where: ({ body }) => !names.some((name) => body.includes(`"name":"${name}"`)),
+    at: 'response',
+  });
+  ledger.record(one);
+  await made.seen;
+  made.drop();
+  await eventually(() => ended.length === 1, { describe: 'it to be recorded' });
+  const { items } = await client.list(path, {}, {});
+  const its = items.flatMap((item) => parsePromotion(item) ?? []).filter(({ spec }) => spec.deployment);
+  assert.deepEqual(
+    its.map(({ spec, status }) => `${spec.deployment?.id} ${status?.phase}`),
+    ['5 Succeeded'],
+  );
 });
 
 /** Of a target in which the fifth deployment is under way. */
@@ -169,7 +199,11 @@ test('S14: what stands in place of a Promotion of a person is the record of that
   const { deployment, target } = record;
   assert.ok(deployment !== undefined);
   ledger.note(target, 'uid', record);
-  assert.equal(ledger.isUnderWay(target.name, 5), false, 'its own Promotion tells');
+  assert.equal(
+    ledger.isUnderWay({ target: target.name, applicationUID: 'uid', ...deployment }),
+    false,
+    'its own Promotion tells',
+  );
   ledger.record({ ...recorded(namespace, 5), phase: 'Deploying', inPlaceOf: promoted });
   const path = { resource: PROMOTIONS, namespace, name: 'web-prod-5' };
   const found = async () => parsePromotion(await client.get(path, {}).catch(() => undefined));
@@ -198,6 +232,55 @@ test('S14: the end of what a person asked for is recorded when that Promotion sa
   assert.ok(promotion);
   ledger.ended(promotion);
   assert.equal(ledger.isRecorded(target.name, deployment), true);
+});
+
+test('A1, D8: Applications that had a name one after the other have each deployment of theirs in the ledger, also where both wait for it', async (t) => {
+  const { client, ledger, namespace, proxy, ended } = await newLedger(t);
+  const first = recordOf(namespace);
+  const second = recordOf(namespace, { startedAt: new Date().toISOString() });
+  const { deployment, target } = second;
+  assert.ok(deployment !== undefined);
+  const refused = proxy.fail({ method: 'POST', path: /\/promotions$/, fault: { status: 403 } });
+  ledger.note(target, 'first', first);
+  await eventually(() => ledger.unrecorded === 1, { describe: 'it to be refused' });
+  await ledger.gone(target, 'first', first);
+  ledger.note(target, 'second', second);
+  await eventually(() => ledger.unrecorded === 2, { describe: 'the other one to be refused' });
+  const finishedAt = new Date().toISOString();
+  ledger.note(target, 'second', {
+    ...second,
+    deployment: { ...deployment, outcome: 'Succeeded', finishedAt },
+  });
+  refused.remove();
+  await eventually(() => ended.length === 2, { describe: 'both to be written' });
+  const { items } = await client.list({ resource: PROMOTIONS, namespace }, {}, {});
+  const its = items.flatMap((item) => parsePromotion(item) ?? []);
+  assert.deepEqual(
+    its.map(({ spec, status }) => `${spec.deployment?.applicationUID} ${status?.phase}`).sort(),
+    ['first Superseded', 'second Succeeded'],
+  );
+  assert.equal(ledger.isRecorded(target.name, deployment), true);
+});
+
+test('D7: what is under way of an Application that goes without the operator ends once, whether its end is heard of or it comes back at once', async (t) => {
+  const { client, ledger, namespace, ended } = await newLedger(t);
+  const path = { resource: PROMOTIONS, namespace };
+  const phases = async () => {
+    const { items } = await client.list(path, {}, {});
+    return items
+      .flatMap((item) => parsePromotion(item) ?? [])
+      .map(({ spec, status }) => `${spec.deployment?.applicationUID} ${status?.phase}`)
+      .sort();
+  };
+  const [first, second] = [recordOf(namespace), recordOf(namespace, { startedAt: new Date().toISOString() })];
+  ledger.note(first.target, 'first', first);
+  await eventually(async () => (await phases()).includes('first Deploying'), { describe: 'it to be told' });
+  ledger.note(second.target, 'second', second);
+  await eventually(() => ended.length === 1, { describe: 'the first to end' });
+  await eventually(async () => (await phases()).includes('second Deploying'), { describe: 'the other one' });
+  ledger.left(second.target.name);
+  await eventually(() => ended.length === 2, { describe: 'the second to end' });
+  assert.deepEqual(await phases(), ['first Superseded', 'second Superseded']);
 });
 
 test('A1: where the record of a target is lost, its Promotions say what was the last that its end took away', async (t) => {

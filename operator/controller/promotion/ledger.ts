@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type LedgerRecord, ledgerRecord, removalRecord } from '../../api/v1alpha1/ledger.ts';
@@ -19,10 +20,11 @@ import {
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
-import { partsOf, promotionNames } from '../record/promotion-names.ts';
+import { partsOf, promotionNames, type Recordable, secondOf } from '../record/promotion-names.ts';
 import type { Deployment, TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView, Noted } from '../target/ledger-view.ts';
+import type { Found } from './gaps.ts';
 import { isOf, promotionInWords, promotionOf, type Recorded, statusOf } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { RecordedDeployments } from './recorded-deployments.ts';
@@ -34,8 +36,10 @@ const RETRY = { firstMs: 1_000, longestMs: 30_000 };
 const RETRY_REFUSED = { firstMs: 1_000, longestMs: 5 * 60_000 };
 /** What ends sooner is written once, at its end. */
 const TELL_AFTER_MS = 1_000;
-/** Tries to write into a namespace, or of a kind, that is not there: what looks for gaps finds it later. */
+/** Tries to write into a namespace that is not there: what looks for gaps finds it later, where that comes back. */
 const TRIES_WITHOUT_PLACE = 5;
+/** As long as the address in the other name. */
+const RANDOM_BYTES = 10;
 /** So long the end of a target waits to be told what was its last deployment. */
 const LOOK_UP_MS = 2_000;
 
@@ -79,8 +83,8 @@ export class Ledger implements LedgerView {
   readonly #faults = new Map<string, OngoingFault>();
   readonly #unrecorded = new UnrecordedDeployments();
   readonly #recorded = new RecordedDeployments();
-  /** By target's name and id of the deployment: those that are not through. */
-  readonly #entries = new Map<string, Map<number, Entry>>();
+  /** By target's name, and what tells the deployment from all others there: those that are not through. */
+  readonly #entries = new Map<string, Map<string, Entry>>();
   #leading = new AbortController();
 
   constructor(options: LedgerOptions) {
@@ -93,8 +97,8 @@ export class Ledger implements LedgerView {
   }
 
   /** Whether it is being written down at the moment. */
-  isUnderWay(target: string, deployment: number): boolean {
-    return this.#entries.get(target)?.has(deployment) === true;
+  isUnderWay(deployment: Recordable): boolean {
+    return this.#entries.get(deployment.target)?.has(keyOf(deployment)) === true;
   }
 
   isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean {
@@ -102,9 +106,9 @@ export class Ledger implements LedgerView {
   }
 
   nameOf(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): string | undefined {
-    const entry = this.#entries.get(target)?.get(deployment.id);
-    if (entry?.recorded.startedAt === deployment.startedAt) return entry.name;
-    return this.#recorded.nameOf(target, deployment);
+    const its = [...(this.#entries.get(target)?.values() ?? [])];
+    const entry = its.findLast(({ recorded }) => isThat(recorded, deployment));
+    return entry === undefined ? this.#recorded.nameOf(target, deployment) : entry.name;
   }
 
   /** A Promotion of a person says how it ended. */
@@ -115,8 +119,8 @@ export class Ledger implements LedgerView {
   }
 
   /** Promotions of these were found to say how they ended, or are in the archive alone. */
-  found(target: string, deployments: readonly Pick<Deployment, 'id' | 'startedAt'>[]): void {
-    for (const one of deployments) this.#recorded.add(target, one);
+  found(target: string, deployments: readonly Found[]): void {
+    for (const one of deployments) this.#recorded.add(target, one, one.name);
   }
 
   note(
@@ -127,21 +131,13 @@ export class Ledger implements LedgerView {
   ): void {
     const { deployment, ended } = record;
     this.#recorded.keep(target, deployment === undefined ? ended : [...ended, deployment]);
-    const overtakenAt = deployment?.startedAt;
-    for (const [id, entry] of this.#entries.get(target) ?? []) {
-      if (id === deployment?.id) continue;
-      const { previous } = entry.recorded;
-      const told = ended.find((one) => one.id === id);
-      const around = {
-        target,
-        applicationUID,
-        previous,
-        ...(overtakenAt === undefined ? {} : { overtakenAt }),
-      };
-      update(entry, told === undefined ? overtaken(entry, overtakenAt) : recordedOf(told, around));
-    }
+    // An Application that had the name before is gone, whether that was heard of or not.
+    for (const entry of this.#entries.get(target)?.values() ?? [])
+      if (entry.recorded.applicationUID !== applicationUID) this.#end(entry);
+      else if (deployment === undefined || !isThat(entry.recorded, deployment))
+        noteBefore(entry, ended, deployment?.startedAt);
     if (deployment === undefined) return;
-    const entry = this.#entries.get(target)?.get(deployment.id);
+    const entry = this.#entries.get(target)?.get(keyOf({ applicationUID, ...deployment }));
     // Its own Promotion is written by who does what that asks for, unless one stands in place of it.
     if (isOfPerson(deployment) && entry === undefined) return;
     const previous = entry === undefined ? ended.at(-1)?.candidate : entry.recorded.previous;
@@ -166,8 +162,7 @@ export class Ledger implements LedgerView {
     const records = last === undefined ? [] : recordOfPerson(last, at);
     this.#recorded.keep(target, []);
     for (const entry of this.#entries.get(target)?.values() ?? []) {
-      entry.isLast = true;
-      if (!isFinished(entry.recorded.phase)) update(entry, overtaken(entry, at));
+      this.#end(entry, at);
       // Its namespace may go, and its Promotion with that, before the end of it is written there.
       const promotion = entry.uid === undefined ? undefined : promotionInWords(entry.recorded, entry, at);
       const its = promotion && ledgerRecord(promotion);
@@ -179,27 +174,34 @@ export class Ledger implements LedgerView {
     return id === undefined ? this.#lastIn(target, applicationUID).then(end) : end(id);
   }
 
+  /** Nobody looks after a target any more, and nobody told its end: what was under way there is over. */
+  left(target: string): void {
+    this.#recorded.keep(target, []);
+    for (const entry of this.#entries.get(target)?.values() ?? []) this.#end(entry);
+  }
+
+  /** Nothing more comes of it. */
+  #end(entry: Entry, at = this.#options.now().toISOString()): void {
+    entry.isLast = true;
+    if (!isFinished(entry.recorded.phase)) update(entry, overtaken(entry, at));
+  }
+
   /** Id of the last deployment of a target whose record is lost, as far as Promotions tell. Never rejects. */
   async #lastIn(target: string, applicationUID: string): Promise<number | undefined> {
-    const { namespace, application, environment } = partsOf(target);
-    const fieldSelector = `spec.application=${application},spec.environment=${environment}`;
     const signal = AbortSignal.any([this.#leading.signal, AbortSignal.timeout(LOOK_UP_MS)]);
-    const path = { resource: PROMOTIONS, namespace };
-    const { items } = await this.#options.client
-      .list(path, { fieldSelector }, { signal })
-      .catch(() => ({ items: [] }));
-    const ids = items.flatMap((item) => {
-      const { deployment } = parsePromotion(item)?.spec ?? {};
-      return deployment?.applicationUID === applicationUID ? [deployment.id] : [];
-    });
+    const promotions = await this.#promotionsIn(target, signal).catch(() => []);
+    const ids = promotions.flatMap(({ spec: { deployment } }) =>
+      deployment?.applicationUID === applicationUID ? [deployment.id] : [],
+    );
     return ids.length === 0 ? undefined : Math.max(...ids);
   }
 
   /** @param name of its Promotion, where there is one */
   record(recorded: Recorded, name?: string): void {
     const { target, id } = recorded;
-    const entries = this.#entries.get(target) ?? new Map<number, Entry>();
-    if (entries.has(id)) return;
+    const key = keyOf(recorded);
+    const entries = this.#entries.get(target) ?? new Map<string, Entry>();
+    if (entries.has(key)) return;
     const dropped = new AbortController();
     const drop = () => dropped.abort(new Error('too many wait'));
     const entry: Entry = {
@@ -214,11 +216,11 @@ export class Ledger implements LedgerView {
       wake: () => undefined,
       drop,
     };
-    this.#entries.set(target, entries.set(id, entry));
+    this.#entries.set(target, entries.set(key, entry));
     const signal = AbortSignal.any([this.#leading.signal, dropped.signal]);
     void this.#write(entry, signal).finally(() => {
       this.#unrecorded.delete(entry);
-      entries.delete(id);
+      entries.delete(key);
       if (entries.size === 0 && this.#entries.get(target) === entries) this.#entries.delete(target);
     });
   }
@@ -241,7 +243,7 @@ export class Ledger implements LedgerView {
       } catch (error) {
         failures += 1;
         if (signal.aborted || error instanceof NotLeaderError) return;
-        if (isLost(error, failures)) return this.#lose(entry, error);
+        if (isLost(error, failures, entry)) return this.#lose(entry, error);
         // Somebody deleted it: it is made anew.
         if (isNotFound(error)) entry.name = undefined;
         this.#tell(entry, error);
@@ -289,25 +291,45 @@ export class Ledger implements LedgerView {
 
   /** Answers with what it is recorded by: also where an earlier process, or a request without an answer, did that. */
   async #make(recorded: Recorded, signal: AbortSignal): Promise<Pick<Entry, 'name' | 'uid'>> {
-    const { namespace } = partsOf(recorded.target);
-    for (const name of promotionNames(recorded)) {
-      try {
-        const { metadata } = await this.#options.client.create(
-          { resource: PROMOTIONS, namespace },
-          promotionOf(recorded, name),
-          {},
-          { signal },
-        );
-        return { name, uid: metadata.uid };
-      } catch (error) {
-        if (!isAlreadyExists(error)) throw error;
-        const there = parsePromotion(
-          await this.#options.client.get({ resource: PROMOTIONS, namespace, name }, { signal }),
-        );
-        if (there !== undefined && isOf(there, recorded)) return { name, uid: there.metadata.uid };
-      }
+    const names = promotionNames(recorded);
+    for (const name of names) {
+      const made = await this.#makeAs(name, recorded, signal);
+      if (made !== undefined) return made;
     }
-    throw new Error('Promotions of both its names are of other deployments');
+    // Who may make Promotions can work out both, and take them, to keep this out of the ledger: a third one nobody can.
+    const all = await this.#promotionsIn(recorded.target, signal);
+    const there = all.find((one) => isOf(one, recorded));
+    if (there !== undefined) return { name: there.metadata.name, uid: there.metadata.uid };
+    const third = `${names[0]}-${randomBytes(RANDOM_BYTES).toString('hex')}`;
+    const made = await this.#makeAs(third, recorded, signal);
+    if (made === undefined) throw new Error('Promotions of all its names are of other deployments');
+    return made;
+  }
+
+  /** Undefined where that name is another one's. */
+  async #makeAs(
+    name: string,
+    recorded: Recorded,
+    signal: AbortSignal,
+  ): Promise<Pick<Entry, 'name' | 'uid'> | undefined> {
+    const { client } = this.#options;
+    const path = { resource: PROMOTIONS, namespace: partsOf(recorded.target).namespace };
+    try {
+      const { metadata } = await client.create(path, promotionOf(recorded, name), {}, { signal });
+      return { name, uid: metadata.uid };
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      const there = parsePromotion(await client.get({ ...path, name }, { signal }));
+      return there !== undefined && isOf(there, recorded) ? { name, uid: there.metadata.uid } : undefined;
+    }
+  }
+
+  async #promotionsIn(target: string, signal: AbortSignal): Promise<Promotion[]> {
+    const { namespace, application, environment } = partsOf(target);
+    const fieldSelector = `spec.application=${application},spec.environment=${environment}`;
+    const path = { resource: PROMOTIONS, namespace };
+    const { items } = await this.#options.client.list(path, { fieldSelector }, { signal });
+    return items.flatMap((item) => parsePromotion(item) ?? []);
   }
 
   async #say(entry: Entry, name: string, signal: AbortSignal): Promise<void> {
@@ -337,7 +359,7 @@ export class Ledger implements LedgerView {
     if (!fault.note(cause)) return;
     this.#options.log.warn(
       { target: recorded.target, deployment: recorded.id, error: message },
-      'A deployment cannot be written down as a Promotion; it goes on all the same, and that is tried again. If it is refused, let the operator create Promotions in that namespace: raise the quota, or exempt it in the webhook or policy that is named. Of each environment the last ten that wait are kept.',
+      'A deployment cannot be written down as a Promotion; it goes on all the same, and that is tried again. If it is refused, let the operator create Promotions in that namespace: raise the quota, or exempt it in the webhook or policy that is named. If there is no such resource, the definition is missing: kubectl apply --server-side --force-conflicts -f charts/towpath/crds. Of each environment the last ten that wait are kept.',
     );
   }
 
@@ -355,6 +377,18 @@ export class Ledger implements LedgerView {
     this.#faults.delete(`create ${namespace}`);
     if (this.#unrecorded.takeDropped(namespace)) this.#options.onWritable();
   }
+}
+
+/** Of one of a target: another Application of the name counts from 1, too, and so does an environment that came back. */
+function keyOf({ applicationUID, id, startedAt }: Omit<Recordable, 'target'>): string {
+  return `${applicationUID} ${id} ${secondOf(startedAt)}`;
+}
+
+function isThat(
+  one: Pick<Recordable, 'id' | 'startedAt'>,
+  other: Pick<Recordable, 'id' | 'startedAt'>,
+): boolean {
+  return one.id === other.id && secondOf(one.startedAt) === secondOf(other.startedAt);
 }
 
 /** Whether its Promotion is one that a person made. */
@@ -396,6 +430,15 @@ function update(entry: Entry, recorded: Recorded): void {
   entry.wake();
 }
 
+/** What its record says of one that is not the last, or nothing any more. @param overtakenAt when the last one began */
+function noteBefore(entry: Entry, ended: readonly Deployment[], overtakenAt: string | undefined): void {
+  const { target, applicationUID, previous, phase } = entry.recorded;
+  const told = ended.find((one) => isThat(one, entry.recorded));
+  const around = { target, applicationUID, previous, ...(overtakenAt === undefined ? {} : { overtakenAt }) };
+  if (told !== undefined) update(entry, recordedOf(told, around));
+  else if (!isFinished(phase)) update(entry, overtaken(entry, overtakenAt));
+}
+
 /** How one ended of which nothing else is known any more. */
 function overtaken(entry: Entry, at: string | undefined): Recorded {
   return Object.freeze({
@@ -410,7 +453,12 @@ function isRefused(error: unknown): boolean {
   return error instanceof ApiError && error.code >= 400 && error.code < 500 && error.code !== 429;
 }
 
-/** Where nothing can be written any more: its namespace goes, or is gone. */
-function isLost(error: unknown, failures: number): boolean {
-  return isNamespaceTerminating(error) || (isNotFound(error) && failures >= TRIES_WITHOUT_PLACE);
+/**
+ * Where nothing can be written any more: its namespace goes, or is gone. Where the definition is missing somebody brings that
+ * back; for what nobody finds later the archive is surer.
+ */
+function isLost(error: unknown, failures: number, { isLast }: Pick<Entry, 'isLast'>): boolean {
+  if (isNamespaceTerminating(error)) return true;
+  if (!isNotFound(error) || failures < TRIES_WITHOUT_PLACE) return false;
+  return isLast || error.subject.kind === 'namespaces';
 }

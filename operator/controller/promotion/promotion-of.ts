@@ -87,7 +87,7 @@ export function promotionInWords(
  */
 export function isOf(
   { spec }: Pick<Promotion, 'spec'>,
-  { target, applicationUID, id, startedAt }: Recorded,
+  { target, applicationUID, id, startedAt }: Recordable,
 ): boolean {
   const { application, environment } = partsOf(target);
   return (

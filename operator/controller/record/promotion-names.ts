@@ -17,7 +17,8 @@ export function partsOf(target: string): { namespace: string; application: strin
 
 /**
  * What the Promotion of a deployment is called. Where that name is another one's (`a-b` in `c`, and `a` in `b-c`; an
- * earlier Application of the name), it is told apart by an address of all that it is.
+ * earlier Application of the name), it is told apart by an address of all that it is. Where somebody took that as well, it
+ * has a third one, which nobody can work out.
  */
 export function promotionNames({
   target,

@@ -26,7 +26,7 @@ export interface LedgerView {
    */
   isRecorded(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): boolean;
   /**
-   * Which Promotion the operator recorded a deployment by, of the two names that it may have: the other may be another one's.
+   * Which Promotion the operator recorded a deployment by, of the names that it may have: the others may be another one's.
    * Undefined: that is not known (yet), as of what ended before this process led.
    */
   nameOf(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): string | undefined;
