@@ -12,7 +12,6 @@ import type { KubeClient, KubeObject } from '../../kube/client.ts';
 import { isNotFound } from '../../kube/errors.ts';
 import { ListWatch, type WatchEvent } from '../../kube/list-watch.ts';
 import { entryOf } from '../../kube/object-store.ts';
-import { isNewerVersion } from '../../kube/resource-version.ts';
 import { tellingFaults } from '../../kube/watch-faults.ts';
 import type { Logger } from '../../observe/log.ts';
 import type { Command } from '../../promote/command.ts';
@@ -23,6 +22,7 @@ import { StatusWrites } from '../work/status-writes.ts';
 import { AdmissionProof } from './admission.ts';
 import { statusAfter } from './command-status.ts';
 import { PROMOTIONS } from './ledger.ts';
+import { type Known, keyOf, MOST_HEARD, PromotionsOfPersons } from './promotions-of-persons.ts';
 
 export interface CommandsOptions {
   client: KubeClient;
@@ -47,18 +47,6 @@ export interface CommandsOptions {
 /** By these nothing new enters from when they are accepted. */
 const GOES_BACK: ReadonlySet<Command['type']> = new Set(['Rollback', 'Retry']);
 
-interface Known {
-  readonly namespace: string;
-  readonly name: string;
-  /** `<namespace>/<application>/<environment>` */
-  readonly target: string;
-  readonly uid: string;
-  readonly spec: Promotion['spec'];
-  readonly status: PromotionStatus;
-  readonly createdAt: Date;
-  readonly resourceVersion: string;
-}
-
 /**
  * The Promotions that people make, until they are over. Whether the API server proves who makes them is watched from
  * when there is one.
@@ -68,34 +56,51 @@ export class Commands implements CommandsView {
   readonly #watch: ListWatch<Known | undefined>;
   readonly #proof: AdmissionProof;
   readonly #writes: StatusWrites;
-  /** By `<namespace>/<name>`. */
-  readonly #byKey = new Map<string, Known>();
-  /** Their keys by the target that they are about. */
-  readonly #byTarget = new Map<string, Set<string>>();
-  /** When each was seen first, by uid, as its status says or is to say. */
-  readonly #seen = new Map<string, Date>();
+  /** The same of those that ended, by target. */
+  readonly #ends: StatusWrites;
+  /** What is being written, by key. */
+  readonly #writing = new Map<string, Promise<void>>();
+  readonly #made: PromotionsOfPersons;
   /** What their status is to say, by key. */
   readonly #answers = new Map<string, { readonly uid: string; readonly status: PromotionStatus }>();
+  /** Keys of those that ended before anybody heard of them. */
+  readonly #unheard = new Set<string>();
   /** Targets that were told that it is not known what people ask for. */
   readonly #toldUnknown = new Set<string>();
+  /** Targets of which something changed that nobody was told of. */
+  readonly #changes = new Set<string>();
   readonly #answered = Promise.withResolvers<void>();
   #hasAnswered = false;
   #isProofWatched = false;
   #isLeading = false;
-  #latest = 0;
+  #isTelling = false;
+  #isStopped = false;
 
   constructor(options: CommandsOptions) {
     this.#options = options;
     const { client, namespace, policy, log } = options;
+    this.#made = new PromotionsOfPersons({
+      isActedOn: ({ target, uid }) => options.isActedOn(target, uid),
+      now: () => options.now(),
+    });
     this.#proof = new AdmissionProof({ client, name: policy, onChange: () => this.#onProof() });
+    const failed = (of: object, error: unknown) =>
+      log.warn(
+        { ...of, error: error instanceof Error ? error.message : String(error) },
+        'The status of a Promotion could not be written; it is tried again.',
+      );
     this.#writes = new StatusWrites({
       names: () => this.#answers.keys(),
-      patch: (key, signal) => this.#patch(key, signal),
-      onFault: (promotion, error) =>
-        log.warn(
-          { promotion, error: error instanceof Error ? error.message : String(error) },
-          'The status of a Promotion could not be written; it is tried again.',
-        ),
+      patch: async (key, signal) => {
+        if (!isFinished(this.#answers.get(key)?.status.phase)) await this.#patch(key, signal);
+      },
+      onFault: (promotion, error) => failed({ promotion }, error),
+      random: options.random,
+    });
+    this.#ends = new StatusWrites({
+      names: () => this.#made.targetsOfEnds(),
+      patch: (target, signal) => this.#patchEnds(target, signal),
+      onFault: (target, error) => failed({ target }, error),
       random: options.random,
     });
     this.#watch = new ListWatch<Known | undefined>({
@@ -129,27 +134,26 @@ export class Commands implements CommandsView {
   lead(): void {
     this.#isLeading = true;
     this.#writes.lead();
+    this.#ends.lead();
     this.#onProof();
   }
 
   follow(): void {
     this.#isLeading = false;
     this.#writes.follow();
+    this.#ends.follow();
   }
 
   async stop(): Promise<void> {
-    this.#writes.follow();
+    this.#isStopped = true;
+    this.follow();
     this.#answered.resolve();
     await Promise.all([this.#watch.stop(), this.#proof.stop()]);
   }
 
   given(target: string): readonly Command[] {
-    const all = this.#of(target);
-    if (all.length === 0) return [];
-    const commands = this.#inOrder(all).map((one) => [one, this.#commandOf(one)] as const);
-    return commands.flatMap(([one, command]) => {
-      // What is to be told of its end may not be written yet.
-      if (isFinished(this.#answers.get(keyOf(one))?.status.phase)) return [];
+    return this.#made.open(target).heard.flatMap((one) => {
+      const command = this.#commandOf(one);
       return this.#isProven(one, command) ? [command] : [];
     });
   }
@@ -166,7 +170,7 @@ export class Commands implements CommandsView {
     if (synced) {
       const { state } = this.#proof;
       const mayGoBack =
-        state.is === 'Unknown' && this.#of(target).some(({ spec }) => GOES_BACK.has(spec.type));
+        state.is === 'Unknown' && this.#made.open(target).heard.some(({ spec }) => GOES_BACK.has(spec.type));
       return mayGoBack ? state.why : undefined;
     }
     const { lastError } = this.#watch;
@@ -181,50 +185,75 @@ export class Commands implements CommandsView {
     this.#toldUnknown.clear();
   }
 
-  #of(target: string): readonly Known[] {
-    return [...(this.#byTarget.get(target) ?? [])].flatMap((key) => this.#byKey.get(key) ?? []);
-  }
-
   answer(target: string, answer: CommandAnswer): void {
     const { uid } = answer.command;
-    const key = [...(this.#byTarget.get(target) ?? [])].find((one) => this.#byKey.get(one)?.uid === uid);
-    const one = key === undefined ? undefined : this.#byKey.get(key);
-    if (key === undefined || one === undefined) return;
+    const one = this.#made.ofUID(uid);
+    if (one === undefined || one.target !== target) return;
+    const key = keyOf(one);
     const before = this.#answers.get(key)?.status ?? one.status;
     if (isFinished(before.phase)) return;
     const status = statusAfter(before, answer, this.#options.now());
     if (isDeepStrictEqual(before, status)) return;
     this.#answers.set(key, { uid, status });
-    this.#writes.due(key);
+    if (isFinished(status.phase)) {
+      this.#made.end(key);
+      this.#ends.due(target);
+    } else this.#writes.due(key);
   }
 
   #takeIn({ type, namespace, name, object }: WatchEvent<Known | undefined>): void {
     const key = `${namespace}/${name}`;
-    const before = this.#byKey.get(key);
+    const before = this.#made.get(key);
     const after = type === 'Deleted' || isFinished(object?.status.phase) ? undefined : object;
     // What ended leaves the watch like what is deleted.
     const isEnd = isFinished(this.#answers.get(key)?.status.phase);
     if (type === 'Deleted' && before !== undefined && !isEnd) this.#options.onVanished();
-    if (before !== undefined && before.uid !== after?.uid) this.#forget(key, before);
+    if (before !== undefined && before.uid !== after?.uid) {
+      this.#made.forget(key);
+      this.#answers.delete(key);
+    }
     if (after !== undefined) {
-      const there = this.#byTarget.get(after.target) ?? new Set<string>();
-      this.#byTarget.set(after.target, there.add(key));
-      this.#byKey.set(key, after);
+      this.#made.put(after);
       this.#watchProof();
     }
-    if (before?.uid === after?.uid) return;
+    if (before?.uid === after?.uid || (this.#unheard.delete(key) && after === undefined)) return;
     for (const target of new Set([before?.target, after?.target]))
       if (target !== undefined) this.#changed(target);
   }
 
   /** There is no such target any more: what was begun for somebody is over, and nobody else would say so. */
   gone(target: string): void {
-    if (this.#byTarget.has(target)) this.#changed(target);
+    if (this.#made.isAskedOf(target)) this.#changed(target);
+  }
+
+  /** What comes together is told once. */
+  #changed(target: string): void {
+    this.#changes.add(target);
+    if (!this.#isTelling) void this.#tellChanges();
+  }
+
+  /** However many there are, others have their turns. Never rejects. */
+  async #tellChanges(): Promise<void> {
+    const { client } = this.#options;
+    this.#isTelling = true;
+    await undefined;
+    for (const target of this.#changes) {
+      await client.slices.pause();
+      this.#changes.delete(target);
+      try {
+        if (!this.#isStopped) await this.#tell(target);
+      } catch (error) {
+        client.onWatchFault(PROMOTIONS.plural, error instanceof Error ? error : new Error(String(error)));
+      }
+    }
+    this.#isTelling = false;
   }
 
   /** Nobody looks at what there is not: its Promotions say so. */
-  #changed(target: string): void {
-    if (this.#options.onChange(target) || !this.#isLeading) return;
+  async #tell(target: string): Promise<void> {
+    const isThere = this.#options.onChange(target);
+    await this.#endSurplus(target);
+    if (isThere || !this.#isLeading) return;
     const commands = this.given(target);
     const given = commands.map((command): Given => {
       return { command, is: command.deployment === undefined ? 'Waiting' : 'Over' };
@@ -233,13 +262,20 @@ export class Commands implements CommandsView {
     for (const command of commands) this.answer(target, withoutTarget(command));
   }
 
-  #forget(key: string, { target, uid }: Known): void {
-    const there = this.#byTarget.get(target);
-    there?.delete(key);
-    if (there?.size === 0) this.#byTarget.delete(target);
-    this.#byKey.delete(key);
-    this.#answers.delete(key);
-    this.#seen.delete(uid);
+  /** Else all that wait would be gone through for each further one, where nobody can say what becomes of any. */
+  async #endSurplus(target: string): Promise<void> {
+    for (const { one, newest } of this.#made.open(target).surplus) {
+      await this.#options.client.slices.pause();
+      if (!this.#isLeading) return;
+      if (this.#options.isActedOn(target, one.uid)) continue;
+      const { type, requestedBy } = newest.spec;
+      this.#unheard.add(keyOf(one));
+      this.answer(target, {
+        command: this.#commandOf(one),
+        phase: 'Superseded',
+        message: `Promotion ${newest.name} (${type}, by ${requestedBy}) and others took its place before it was begun: of each type the newest ${MOST_HEARD} wait for an environment.`,
+      });
+    }
   }
 
   #watchProof(): void {
@@ -255,35 +291,7 @@ export class Commands implements CommandsView {
 
   #onProof(): void {
     this.#noteAnswer();
-    for (const target of [...this.#byTarget.keys()]) this.#changed(target);
-  }
-
-  /** As they were made: of two of the same second that one which was seen first, or has the older version. */
-  #inOrder(all: readonly Known[]): readonly Known[] {
-    const sorted = all.toSorted((one, other) => {
-      const seconds = one.createdAt.getTime() - other.createdAt.getTime();
-      if (seconds !== 0) return seconds;
-      const [first, second] = [this.#seenAt(one), this.#seenAt(other)];
-      if (first !== undefined && second !== undefined) return first.getTime() - second.getTime();
-      if (first !== undefined) return -1;
-      if (second !== undefined) return 1;
-      return isNewerVersion(one.resourceVersion, other.resourceVersion) ? 1 : -1;
-    });
-    for (const one of sorted) {
-      const at = this.#seenAt(one) ?? this.#nextMoment();
-      this.#seen.set(one.uid, at);
-    }
-    return sorted;
-  }
-
-  #seenAt({ uid, status: { requestedAt } }: Known): Date | undefined {
-    return requestedAt === undefined ? this.#seen.get(uid) : new Date(requestedAt);
-  }
-
-  /** No two are the same. */
-  #nextMoment(): Date {
-    this.#latest = Math.max(this.#latest + 1, this.#options.now().getTime());
-    return new Date(this.#latest);
+    for (const target of this.#made.targets()) this.#changed(target);
   }
 
   #commandOf(one: Known): Command {
@@ -298,7 +306,7 @@ export class Commands implements CommandsView {
       application,
       environment,
       by: requestedBy,
-      requestedAt: this.#seenAt(one) ?? this.#options.now(),
+      requestedAt: this.#made.seenAt(one),
       skipGates,
       reason: spec.reason ?? '',
       ...(candidate === undefined ? {} : { candidate }),
@@ -337,21 +345,33 @@ export class Commands implements CommandsView {
     return false;
   }
 
-  async #patchOlder(one: Known, signal: AbortSignal): Promise<void> {
-    const all = this.#inOrder(this.#of(one.target));
-    for (const older of all.slice(0, all.indexOf(one))) {
-      const key = keyOf(older);
-      if (isFinished(this.#answers.get(key)?.status.phase)) await this.#patch(key, signal);
+  /** The oldest first: else one that waited would count again where the process dies between these writes. */
+  async #patchEnds(target: string, signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const key = this.#made.oldestEnd(target);
+      if (key === undefined) return;
+      // What it waited for must not be written after that.
+      await this.#writing.get(key)?.catch(() => undefined);
+      await this.#patch(key, signal);
+      this.#made.written(key);
     }
   }
 
   async #patch(key: string, signal: AbortSignal): Promise<void> {
-    const [one, answer] = [this.#byKey.get(key), this.#answers.get(key)];
+    const writing = this.#write(key, signal);
+    this.#writing.set(key, writing);
+    try {
+      await writing;
+    } finally {
+      this.#writing.delete(key);
+    }
+  }
+
+  async #write(key: string, signal: AbortSignal): Promise<void> {
+    const [one, answer] = [this.#made.get(key), this.#answers.get(key)];
     if (one === undefined || answer === undefined || one.uid !== answer.uid) return;
     const status = mergePatchBetween(one.status, answer.status);
     if (status === undefined) return;
-    // Else one that waited would count again where the process dies between these writes.
-    if (isFinished(answer.status.phase)) await this.#patchOlder(one, signal);
     const { namespace, name, uid } = one;
     const path = { resource: PROMOTIONS, namespace, name, subresource: 'status' };
     try {
@@ -370,10 +390,6 @@ export class Commands implements CommandsView {
       if (!isNotFound(error)) throw error;
     }
   }
-}
-
-function keyOf({ namespace, name }: Pick<Known, 'namespace' | 'name'>): string {
-  return `${namespace}/${name}`;
 }
 
 /** What there is to say of one whose Application, or whose environment of that, is not there. */
