@@ -304,6 +304,84 @@ describe('tenants of one cluster', () => {
     await eventually(() => configMapOf('moves-moving', 'web'), { describe: 'the repair' });
   });
 
+  test('S16: in a namespace that is labelled for others no hook is run when its Application is deleted, or an entry removed, also by a process that begins with that', async (t) => {
+    const on = await stageOf(t);
+    const { stage } = on;
+    const shop = await newTenant(t, stage, 'ends');
+    const names = ['known', 'unseen'];
+    const landing = (name: string) => `ends-${name}`;
+    for (const name of names) {
+      await newEnvironmentOf(t, stage, name, { allowedNamespaces: ['ends'] });
+      t.after(() => cluster.request('DELETE', `/api/v1/namespaces/${landing(name)}`));
+    }
+    const labelFor = (name: string, tenant: string) =>
+      label(landing(name), { 'towpath.dev/managed-for': tenant });
+    const there = async (name: string) => {
+      const found = ['web', 'farewell'].map(async (one) =>
+        (await configMapOf(landing(name), one)) === undefined ? [] : [one],
+      );
+      return (await Promise.all(found)).flat();
+    };
+    const objects = (is: string) => [
+      configMap('web', { is }),
+      configMap('farewell', {}, { 'helm.sh/hook': 'pre-delete' }),
+    ];
+    const first = await push(on, 'web', objects('one'));
+    await shop.application('web', web(...names));
+    await shop.ready('web', first);
+
+    // An entry that is removed, with consent to that: what is there is not touched before the label is back.
+    await shop.application('web', web('known'));
+    const asked = await shop.until(
+      'web',
+      ({ status }) => environmentOf(status, 'unseen')?.pendingPrune,
+      'the question',
+    );
+    const digest = environmentOf(asked.status, 'unseen')?.pendingPrune?.digest;
+    await stage.operator.stop('SIGKILL');
+    await labelFor('unseen', 'others');
+    await shop.application('web', web('known'), { 'towpath.dev/prune-consent': `unseen=${digest}` });
+    await stage.restart();
+    const refused = await shop.until(
+      'web',
+      ({ status }) => environmentOf(status, 'unseen')?.blockedBy?.[0]?.reason === 'DeletionFailed',
+      'the refusal to be told',
+    );
+    const { message = '' } = environmentOf(refused.status, 'unseen') ?? {};
+    assert.match(message, /ends-unseen is managed for the Applications of others /);
+    assert.match(message, /To leave the objects: annotate towpath\.dev\/abandon=unseen/);
+    assert.deepEqual(await there('unseen'), ['web']);
+    await labelFor('unseen', 'ends');
+    await shop.until(
+      'web',
+      ({ status }) => environmentOf(status, 'unseen') === undefined,
+      'the environment to go',
+    );
+    assert.deepEqual(await there('unseen'), ['farewell'], 'its hook was run');
+
+    // Where a commit had noticed it before the Application is deleted, and where nobody had.
+    const untilLeft = async (name: string, count: number) => {
+      const left = await toldOf(inNamespace(stage, 'ends'), 'web', 'HooksLeft', count);
+      const words = `without its hook ConfigMap ${landing(name)}/farewell (pre-delete): `;
+      assert.ok(left.length === count && left.some((one) => one.includes(words)), left.join());
+    };
+    await labelFor('known', 'others');
+    await push(on, 'web', objects('two'));
+    await shop.blocked('web', 'NamespaceNotManaged', 'known');
+    await shop.delete('web');
+    await untilLeft('known', 1);
+    await cluster.request('DELETE', `/api/v1/namespaces/${landing('unseen')}/configmaps/farewell`);
+    await shop.application('web', web('unseen'));
+    await shop.ready('web', await stage.repository.revParse('main'));
+    await stage.operator.stop('SIGKILL');
+    await labelFor('unseen', 'others');
+    await cluster.request('DELETE', '/apis/towpath.dev/v1alpha1/namespaces/ends/applications/web');
+    await stage.restart();
+    await shop.delete('web');
+    await untilLeft('unseen', 2);
+    for (const name of names) assert.deepEqual(await there(name), [], 'what is recorded is deleted');
+  });
+
   test('S16: in a namespace that is labelled for others no Job of a check is made', async (t) => {
     const { stage } = await stageOf(t);
     const shop = await newTenant(t, stage, 'checks');

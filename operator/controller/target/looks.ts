@@ -276,7 +276,8 @@ export class TargetLooks {
     const isThere = record !== undefined || (told !== undefined && wasDeployed(told));
     const behind = record && leftBehind('Abandoned', record);
     if (isLetGo || !isThere) return this.#release(due, application.metadata.uid, signal, behind);
-    await this.#options.tell(identity, handover ?? refusedRemoval(environment, refusal, record), signal);
+    const unseen = { ...refusedRemoval(environment, refusal, record), health: 'Unknown' } as const;
+    await this.#options.tell(identity, handover ?? unseen, signal);
     return 'success';
   }
 

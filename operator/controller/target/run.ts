@@ -79,7 +79,7 @@ export interface Parts {
 const UNBOUNDED = { take: () => true, waitMs: () => 0 };
 
 /** Access that was looked at so long ago is looked at again before a write. */
-const ACCESS_GOOD_MS = 60_000;
+export const ACCESS_GOOD_MS = 60_000;
 
 /** What does not change in the course of one look, and what its actions work with. */
 export interface Run {

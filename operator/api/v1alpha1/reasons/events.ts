@@ -44,7 +44,7 @@ export const EVENTS = {
   HooksLeft: {
     type: 'Warning',
     meaning:
-      "Objects were deleted from an environment without the chart's hooks for that, since its Environment does not take the Application any more.",
+      "Objects were deleted from an environment without the chart's hooks for that, since its Environment does not take the Application any more, or its namespace is labelled for others.",
   },
   EnvironmentLeft: {
     type: 'Normal',

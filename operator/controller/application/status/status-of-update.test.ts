@@ -135,6 +135,21 @@ test('what stands in the way for longer keeps its since, and what does no more i
   assert.equal(entryAfter(leaving, { environments: [{ ...runs, blockedBy }] }).entry?.blockedBy, undefined);
 });
 
+test('A3: what is on its way out of where nobody sees it has the health Unknown, and another one when it is seen again', () => {
+  const told = (health: 'Unknown' | 'Degraded' | undefined, status: ApplicationStatus) => {
+    const update = {
+      ...{ kind: 'Leaving', reason: 'DeletionFailed', message: 'No answer.', isStalled: true },
+      ...(health === undefined ? {} : { health }),
+    } as TargetUpdate;
+    return statusOf(update, { repaired: [] }, { environment: 'prod', generation: 2, now, status });
+  };
+  const lost = told('Unknown', { health: 'Healthy', environments: [runs] });
+  assert.deepEqual([lost.health, environmentOf(lost, 'prod')?.health], ['Unknown', 'Unknown']);
+  const back = told('Degraded', lost);
+  assert.deepEqual([back.health, environmentOf(back, 'prod')?.health], ['Degraded', 'Degraded']);
+  assert.equal(told(undefined, back).health, 'Degraded');
+});
+
 test('the plan of a target that leaves stands in its entry as long as it waits for consent', () => {
   const object = { group: '', kind: 'ConfigMap', namespace: 'shop', name: 'web' };
   const held: TargetUpdate = {

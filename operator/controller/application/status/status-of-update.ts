@@ -122,12 +122,13 @@ export function actionOf({ kind }: TargetUpdate): Action {
 }
 
 function whileLeaving(update: Leaving, before: Before): ApplicationStatus {
-  const { isStalled, reason, retry } = update;
+  const { isStalled, reason, health, retry } = update;
   const message = cut(update.message, STATUS_LIMITS.message);
   const { kept, keptTotal, retry: _, ...others } = before.status ?? {};
   const keptNow = update.kept?.map((one) => ({ environment: before.environment, ...one })) ?? kept ?? [];
   const sync = isStalled ? 'Blocked' : reason === 'Suspended' ? 'Suspended' : 'Syncing';
-  const status = hindered({ sync, reason, message, remedy: isStalled ? 'Person' : 'Time', retry }, before);
+  const remedy = isStalled ? 'Person' : 'Time';
+  const status = hindered({ sync, health, reason, message, remedy, retry }, before);
   return boundStatus({
     ...others,
     ...status,

@@ -22,11 +22,12 @@ function refused(refusal: TowpathError, hooks: readonly Manifest[]) {
   const told: [string, string][] = [];
   const deletion = {
     parts: { store: { manifests: async () => ({ objects: [], hooks }) } },
+    cluster: {},
     access: { signal: new AbortController().signal },
     record,
     warn: (reason: string, message: string) => void told.push([reason, message]),
     mayRunHooks: true,
-    refusal,
+    refusal: async () => refusal,
     hooks: 'Run',
   } as unknown as HookedDeletion;
   return { deletion, told };
@@ -58,6 +59,13 @@ test('D4: where it is only not known yet whether they may be run, the deletion w
   await assert.rejects(runDeleteHooks(deletion, 'pre-delete'), unknown);
   assert.equal(await runDeleteHooks(deletion, 'post-delete'), 'Done');
   const without = refused(unknown, [hook('migrate', 'pre-upgrade')]);
-  assert.equal(await runDeleteHooks(without.deletion, 'pre-delete'), 'Done');
+  let asked = 0;
+  const refusal = async () => {
+    asked += 1;
+    return unknown;
+  };
+  const counting: HookedDeletion = { ...without.deletion, refusal };
+  assert.equal(await runDeleteHooks(counting, 'pre-delete'), 'Done');
+  assert.equal(asked, 0, 'and nobody is asked');
   assert.deepEqual([...told, ...without.told], []);
 });

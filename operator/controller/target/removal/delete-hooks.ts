@@ -19,8 +19,12 @@ export interface HookedDeletion extends Omit<HookContext, 'store' | 'inventory'>
   mayRunHooks: boolean;
   /** Those of an event are through. */
   onHooksRun(): void;
-  /** Why nothing new may be done there: what a record has is deleted all the same, and hooks are not run. */
-  refusal: TowpathError | undefined;
+  /**
+   * Why nothing new may be done there, as it is now: what a record has is deleted all the same, and hooks are not run.
+   *
+   * @throws where that is not known
+   */
+  refusal(): Promise<TowpathError | undefined>;
   /** Whether they are run: not where another target has taken over what they would clear away. */
   hooks: 'Run' | 'Leave';
 }
@@ -43,8 +47,10 @@ export async function runDeleteHooks(
     return 'Done';
   }
   const hadRun = haveRun(deployment, manifests.hooks, event);
-  if (deletion.refusal !== undefined) {
-    if (!hadRun) leaveHooks(deletion, deployment, manifests.hooks, event, deletion.refusal);
+  // Where none is to be run nobody asks.
+  const refusal = hadRun ? undefined : await deletion.refusal();
+  if (refusal !== undefined) {
+    leaveHooks(deletion, deployment, manifests.hooks, event, refusal);
     return 'Done';
   }
   if (!mayRunHooks && !hadRun) return 'Resting';

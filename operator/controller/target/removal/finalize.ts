@@ -1,4 +1,5 @@
-import type { Application } from '../../../api/v1alpha1/application.ts';
+import type { TowpathError } from '../../../api/errors.ts';
+import type { Application, HealthState } from '../../../api/v1alpha1/application.ts';
 import { classify } from '../../../apply/classify.ts';
 import { releaseObject } from '../../../apply/prune.ts';
 import type { TargetAccess } from '../../../apply/target.ts';
@@ -19,19 +20,25 @@ import type { Moving } from '../handover/moving.ts';
 import { toldDeployed } from '../lost-record.ts';
 import type { Gone } from '../memory.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
+import { worstHealth } from '../words/health.ts';
 import type { Unreported } from '../words/unreported.ts';
 import { isAbandoned } from './abandoned.ts';
 import { type HookedDeletion, runDeleteHooks } from './delete-hooks.ts';
 import { leftBehind } from './left-behind.ts';
 import { recovered } from './recovered.ts';
+import { refusalNow } from './refusal-now.ts';
 import { whatLeaves } from './what-leaves.ts';
 
 export interface Deletion extends HookedDeletion {
   parts: Parts;
   cluster: Cluster;
   unreported: Unreported;
-  /** Told of all that may go; what stands against it now. Absent: nothing does. */
-  ask?(objects: readonly LiveObject[], record: TargetRecord): Promise<Hold | undefined>;
+  /** Told of all that may go; what stands against it now, `refusal` among it. Absent: nothing does. */
+  ask?(
+    objects: readonly LiveObject[],
+    record: TargetRecord,
+    refusal: HookedDeletion['refusal'],
+  ): Promise<Hold | undefined>;
 }
 
 /** Why nothing of a target is deleted yet. */
@@ -40,7 +47,9 @@ export type Hold =
   /** A person wants the objects left, by an annotation that counts no more: the message says what to do. */
   | { state: 'Outdated'; message: string }
   /** Another environment is to take over some of it. */
-  | { state: 'HandingOver'; to: string };
+  | { state: 'HandingOver'; to: string }
+  /** Nothing may be done as its account. */
+  | { state: 'Refused'; refusal: TowpathError };
 
 /** How long deletion without pruning may take to take our marks off the objects. */
 const RELEASE_MS = 5_000;
@@ -54,7 +63,7 @@ export type Finalized =
   /** For the time when the hook that failed may run again. */
   | { state: 'Resting' }
   | { state: 'Waiting'; message: string; kept: readonly KeptObject[] }
-  | { state: 'Held'; hold: Hold; kept: readonly KeptObject[] };
+  | { state: 'Held'; hold: Hold; health: HealthState; kept: readonly KeptObject[] };
 
 /**
  * Ends an Application's life in the cluster: objects are pruned in reverse order, or released, and the
@@ -72,9 +81,11 @@ export async function finalize(
   const cluster = parts.clusterOf(target);
   const isLetGo = isAbandoned(parts.store, target);
   const leaving = isLetGo ? undefined : await whatLeaves(parts, application, target, signal);
+  const isLeft = isLetGo || leaving !== undefined;
+  const refusal = isLeft ? target.refusal : await refusalBefore(parts, application, target, signal);
   const record =
     parts.store.get(target) ??
-    (isLetGo || leaving !== undefined ? undefined : await recovered(parts, application, target, access));
+    (isLeft ? undefined : await recovered(parts, application, { ...target, refusal }, access));
   const isOver = () => noteEnd(parts, application, target, record);
   if (record === undefined) {
     await isOver();
@@ -82,18 +93,34 @@ export async function finalize(
     await parts.store.remove(newRecord(target), signal);
     return { state: 'Gone', kept: [] };
   }
-  if (isLetGo || leaving !== undefined) {
+  if (isLeft) {
     const behind = leftBehind(isLetGo ? 'Abandoned' : 'Leaving', record, leaving?.namespace);
     await releaseWhatCanBe(cluster, access, record, leaving?.namespace);
     await isOver();
     await parts.store.remove(record, signal);
     return { state: 'Gone', kept: [], behind };
   }
+  const deletion = {
+    ...{ parts, cluster, access, record },
+    timeoutMs: target.settings.timeoutMs,
+    refusal: async () => refusal ?? refusalNow(parts, target, signal),
+    ...options,
+  };
+  return endBy(deletion, application, target, isOver);
+}
+
+/** Deletes, or lets go of, all that its record has, and the record at the end. */
+async function endBy(
+  deletion: Deletion,
+  application: Application,
+  target: Target,
+  isOver: () => Promise<void>,
+): Promise<Finalized> {
+  const { parts, cluster, access, record } = deletion;
+  const { signal } = access;
   await watchAll(cluster, application, access, record);
   const moving = movingOf(parts, target, access);
   const isPruned = application.spec.deletionPolicy === 'Prune';
-  const { refusal, settings } = target;
-  const deletion = { parts, cluster, access, record, timeoutMs: settings.timeoutMs, refusal, ...options };
   const held = await heldBy(deletion, moving);
   if (held !== undefined) return held;
   const deleted = isPruned ? await deleteAll(deletion, moving) : NOTHING_DELETED;
@@ -110,6 +137,22 @@ export async function finalize(
   moving.leave(kept);
   moving.tellLeft();
   return { state: 'Gone', kept };
+}
+
+/**
+ * What `refusalNow` answers before anything is looked for or deleted there, where its access is in doubt, or nothing is recorded of
+ * what was deployed. For what never was, nobody needs one.
+ */
+async function refusalBefore(
+  parts: Parts,
+  application: Application,
+  target: Target,
+  signal: AbortSignal,
+): Promise<TowpathError | undefined> {
+  const { access, store } = parts;
+  const isAsked =
+    store.get(target) === undefined ? toldDeployed(application, target) : access.isInDoubt(target);
+  return isAsked ? refusalNow(parts, target, signal) : target.refusal;
 }
 
 /** Before the record goes: who is killed in between comes to it again. Its record may be lost, and the status tell of it. */
@@ -132,13 +175,19 @@ interface Deleted {
 const NOTHING_DELETED: Deleted = { state: 'Done', kept: [], takers: new Map() };
 
 async function heldBy(
-  { cluster, access, record, ask }: Deletion,
+  { cluster, access, record, refusal, ask }: Deletion,
   moving: Moving,
 ): Promise<Extract<Finalized, { state: 'Held' }> | undefined> {
   if (ask === undefined) return undefined;
   const takers = await takersOf(cluster, access, moving);
-  const hold = await ask(goingOf(cluster, access, takers), record);
-  return hold && { state: 'Held', hold, kept: keptOf(cluster, access, takers) };
+  const hold = await ask(goingOf(cluster, access, takers), record, refusal);
+  if (hold === undefined) return undefined;
+  return {
+    state: 'Held',
+    hold,
+    health: healthOf(cluster, access, takers),
+    kept: keptOf(cluster, access, takers),
+  };
 }
 
 /** Deletes all that may go, between the hooks for that. */
@@ -233,6 +282,18 @@ async function releaseWhatCanBe(
 
 function targetNameOf(application: Application) {
   return { namespace: application.metadata.namespace, name: application.metadata.name };
+}
+
+/** How all is that is there still, and that no other takes over. */
+function healthOf(
+  { inventory }: Cluster,
+  { targetId }: TargetAccess,
+  takers: ReadonlyMap<string, string>,
+): HealthState {
+  const staying = [...inventory.of(targetId).values()].filter(
+    (object) => !isPassedOver(object) && !takers.has(objectKey(object)),
+  );
+  return worstHealth(staying).state;
 }
 
 /** All that is there and may go. */

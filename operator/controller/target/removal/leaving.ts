@@ -47,7 +47,12 @@ export async function leaveTarget(
     return 'Held';
   }
   return removeTarget(parts, left, speaker, signal, {
-    ask: (objects, record) => holdOf(parts, left, objects, record, signal),
+    ask: async (objects, record, refusalOf) => {
+      // The platform may say by a label that the namespace is for others: nobody is asked then, and nothing deleted.
+      const refusal = objects.length === 0 ? undefined : await refusalOf();
+      if (refusal !== undefined) return { state: 'Refused', refusal };
+      return holdOf(parts, left, objects, record, signal);
+    },
     // What they would clear away is another environment's by now.
     hooks: successors.length > 0 ? 'Leave' : 'Run',
   });

@@ -3,15 +3,14 @@ import type { Application } from '../../../api/v1alpha1/application.ts';
 import { fitBetween } from '../../../api/v1alpha1/bound-status.ts';
 import type { TargetRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
-import { toldDeployed } from '../lost-record.ts';
 import type { HookRetry, TargetMemory } from '../memory.ts';
 import { syncRetryMs } from '../next-try.ts';
 import type { Parts } from '../run.ts';
 import { explainForbidden } from '../words/forbidden.ts';
 import { leftMessage } from '../words/sync-and-reason.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
-import { howToAbandon, isAbandoned, isOutdated, whyOutdated } from './abandoned.ts';
-import { type Deletion, finalize, type Hold } from './finalize.ts';
+import { howToAbandon, isOutdated, whyOutdated } from './abandoned.ts';
+import { type Deletion, type Finalized, finalize, type Hold } from './finalize.ts';
 
 /** How long it may take to find out what to keep silent about, and to tell. */
 const TELL_MS = 10_000;
@@ -52,9 +51,6 @@ export async function removeTarget(
     hookRetry.syncRequest !== target.settings.request;
   // It takes over nothing any more.
   parts.wishes.tell(target.name, new Set());
-  // Without a namespace there is nothing left to delete, and no reason to make one.
-  if (parts.access.isInDoubt(target) && mayBeThere(parts, removed))
-    await parts.access.ready(target, { since: performance.now(), ifMissing: 'Leave' }, signal);
   const leaving = { kind: 'Leaving', reason: 'Deleting', isStalled: false } as const;
   const finalized = await finalize(parts, application, target, signal, {
     tell: (message) => speaker.tell({ ...leaving, message }, signal),
@@ -81,7 +77,7 @@ export async function removeTarget(
       await speaker.tell({ ...leaving, message: finalized.message, kept: finalized.kept }, signal);
       return 'Waiting';
     case 'Held':
-      await speaker.tell({ ...whyHeld(target.environment, finalized.hold), kept: finalized.kept }, signal);
+      await speaker.tell(heldUpdate(target.environment, finalized, parts.store.get(target)), signal);
       // Nothing wakes it where the namespace, or our definition, goes: then nobody is waited for.
       return finalized.hold.state === 'Outdated' ? 'Waiting' : 'Held';
   }
@@ -101,12 +97,6 @@ function unlessOutdated({ store }: Parts, { application, target }: Removed): Pic
   };
 }
 
-/** Whether anything of it may be there that is not to be let go: for what never was, nobody needs an access. */
-function mayBeThere({ store }: Parts, { application, target }: Removed): boolean {
-  if (isAbandoned(store, target)) return false;
-  return store.get(target) !== undefined || toldDeployed(application, target);
-}
-
 /** What is told of one whose objects may not be touched, though it is to end. */
 export function refusedRemoval(
   environment: string,
@@ -118,7 +108,12 @@ export function refusedRemoval(
 }
 
 /** What is told of a target that is to end, and of which nothing is deleted yet. */
-export function whyHeld(environment: string, hold: Hold): Extract<TargetUpdate, { kind: 'Leaving' }> {
+export function whyHeld(
+  environment: string,
+  hold: Hold,
+  record?: TargetRecord,
+): Extract<TargetUpdate, { kind: 'Leaving' }> {
+  if (hold.state === 'Refused') return refusedRemoval(environment, hold.refusal, record);
   if (hold.state === 'PruneHeld') {
     const message = leftMessage(environment, hold);
     return { kind: 'Leaving', reason: 'PruneHeld', isStalled: true, message, pendingPrune: hold };
@@ -127,6 +122,17 @@ export function whyHeld(environment: string, hold: Hold): Extract<TargetUpdate, 
     return { kind: 'Leaving', reason: 'DeletionFailed', isStalled: true, message: hold.message };
   const message = `It left spec.environments: environment ${hold.to} takes over its objects.`;
   return { kind: 'Leaving', reason: 'HandingOver', isStalled: false, message };
+}
+
+/** The same with how what stays meanwhile is. */
+function heldUpdate(
+  environment: string,
+  { hold, health, kept }: Extract<Finalized, { state: 'Held' }>,
+  record: TargetRecord | undefined,
+): TargetUpdate {
+  const held = { ...whyHeld(environment, hold, record), kept };
+  // What is handed over the other one tells of.
+  return hold.state === 'HandingOver' ? held : { ...held, health };
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */

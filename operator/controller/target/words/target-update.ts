@@ -1,5 +1,9 @@
 import type { TowpathError } from '../../../api/errors.ts';
-import { type ApplicationStatus, environmentOf } from '../../../api/v1alpha1/application.ts';
+import {
+  type ApplicationStatus,
+  environmentOf,
+  type HealthState,
+} from '../../../api/v1alpha1/application.ts';
 import type { KeptObject } from '../../../plan/plan.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Facts } from './facts.ts';
@@ -23,6 +27,8 @@ export type TargetUpdate =
       reason: 'Deleting' | 'DeletionFailed' | 'HandingOver' | 'PruneHeld' | 'Suspended';
       message: string;
       isStalled: boolean;
+      /** Absent: what runs there is as it was, or goes. */
+      health?: HealthState;
       kept?: readonly KeptObject[];
       /** What waits for consent. */
       pendingPrune?: Pick<PruneHeld, 'digest' | 'objects'>;
