@@ -10,7 +10,7 @@ import { definition } from '../harness/definition.ts';
 import { documented, runCommands } from '../harness/documented.ts';
 import { newEnvironment, type StagedEnvironment } from '../harness/environments.ts';
 import { type RecordedRequest, startFaultProxy } from '../harness/fault-proxy.ts';
-import { conditionOf, newStage, type Stage } from '../harness/operator.ts';
+import { conditionOf, newStage, type Stage, timesLogged } from '../harness/operator.ts';
 import {
   ENVIRONMENTS,
   endAccount,
@@ -29,6 +29,7 @@ import { newPluginShell } from '../harness/plugin.ts';
 import { temporaryDirectory } from '../harness/process.ts';
 import { isWrite } from '../harness/proxied-stage.ts';
 import { eventually } from '../harness/wait.ts';
+import { toldOf } from './steps.ts';
 
 const configMap = (version: string) => ({
   'web.yaml': `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: web}\ndata:\n  version: "${version}"\n`,
@@ -551,6 +552,161 @@ test('S16: in another cluster, too, nobody acts as the account of others by a na
   await label(stage.namespace);
   await stage.untilReadyAt('web', revision);
   assert.equal((await webIn(other, landing))?.version, '1');
+});
+
+test('S16: in another cluster, too, no hook of a deletion is run as the account of others, by a process that begins with that', async (t) => {
+  const other = await useOtherCluster();
+  const hook =
+    'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: farewell, annotations: {"helm.sh/hook": pre-delete}}\n';
+  const files = {
+    'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+    'templates/web.yaml': configMap('1')['web.yaml'],
+    'templates/hook.yaml': hook,
+  };
+  const stage = await newStage(t, { files });
+  const there = await newRemoteEnvironment(t, stage, 'there', 'there', '{namespace}-{environment}');
+  const landing = `${stage.namespace}-${there.name}`;
+  await newLanding(t, other, landing);
+  const path = `/api/v1/namespaces/${landing}`;
+  const label = async (tenant: string) => {
+    const { status, body } = await other.request('PATCH', path, {
+      body: { metadata: { labels: { 'towpath.dev/managed-for': tenant } } },
+      contentType: 'application/merge-patch+json',
+    });
+    assert.equal(status, 200, body);
+  };
+  await label(stage.namespace);
+  const account = await newAccount(other, `of-${stage.namespace}`);
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, account));
+  await stage.deployed('web', { environments: [{ name: there.name }] });
+
+  await stage.operator.stop('SIGKILL');
+  await label('victim');
+  await stage.kubectl('delete', 'tapp', 'web', '--wait=false');
+  await stage.restart();
+  await stage.kubectl('wait', '--for=delete', 'tapp/web', '--timeout=30s');
+  const [left = ''] = await toldOf(stage, 'web', 'HooksLeft');
+  assert.match(
+    left,
+    /without its hook ConfigMap .*\/farewell \(pre-delete\): .* is for the Applications of vic/,
+  );
+  assert.equal((await other.request('GET', `${path}/configmaps/farewell`)).status, 404);
+  assert.equal(await webIn(other, landing), undefined, 'what is recorded is deleted');
+});
+
+test('B5, D11: what ends while its cluster is replaced, and that is confirmed, ends without a hook in the new one, and is told as left behind in the former one', async (t) => {
+  const other = await useOtherCluster();
+  const hookOf = (event: string) =>
+    `apiVersion: v1\nkind: ConfigMap\nmetadata: {name: ${event}, annotations: {"helm.sh/hook": ${event}}}\n`;
+  const files = {
+    'Chart.yaml': 'apiVersion: v2\nname: web\nversion: 1.0.0\n',
+    'templates/web.yaml': configMap('1')['web.yaml'].replace('name: web', 'name: {{ .Release.Name }}'),
+    'templates/hook.yaml': hookOf('pre-delete').replace('name: pre', 'name: {{ .Release.Name }}-pre'),
+  };
+  const stage = await newStage(t, { files });
+  const here = await newEnvironment(t, stage, 'here');
+  const there = await newRemoteEnvironment(t, stage, 'there');
+  for (const cluster of [other, stage.cluster]) await newLanding(t, cluster, there.namespace);
+  const account = await newAccount(other, `of-${stage.namespace}`);
+  await storeKubeConfig(stage, 'there', kubeConfigOf(other, account));
+  const entries = (...of: { name: string }[]) => ({ environments: of.map(({ name }) => ({ name })) });
+  const revision = await stage.deployed('web', entries(here, there));
+  await stage.application('api', entries(there));
+  await stage.untilReadyAt('api', revision);
+  const namesIn = async ({ request }: Pick<Cluster, 'request'>) => {
+    const { body } = await request('GET', `/api/v1/namespaces/${there.namespace}/configmaps`);
+    const { items } = JSON.parse(body) as { items: { metadata: { name: string } }[] };
+    return items.map(({ metadata: { name } }) => name).filter((name) => name !== 'kube-root-ca.crt');
+  };
+  const before = await namesIn(other);
+  assert.equal(before.length, 2, before.join());
+
+  await stage.application('web', entries(here));
+  await stage.until('web', (one) => environmentOf(one.status, there.name)?.pendingPrune, 'the question');
+  const proxy = await startFaultProxy(stage.cluster);
+  t.after(() => proxy.stop());
+  const uid = '00000000-0000-4000-8000-000000000021';
+  poseAs(proxy, uid);
+  await storeKubeConfig(stage, 'there', proxy.kubeConfigFor(stage.cluster.adminToken));
+  await untilEnvironment(stage, there, 'ClusterChanged');
+  await stage.kubectl('delete', 'tapp', 'api', '--wait=false');
+  for (const name of ['web', 'api']) {
+    const lost = await stage.until(
+      name,
+      (one) => /another cluster than before/.test(environmentOf(one.status, there.name)?.message ?? ''),
+      `${name} to say why it waits`,
+    );
+    const { sync, health } = environmentOf(lost.status, there.name) ?? {};
+    assert.deepEqual([sync, health, lost.status?.health], ['Blocked', 'Unknown', 'Unknown'], name);
+  }
+
+  const confirm = `towpath.dev/cluster-confirmed=${uid}`;
+  await stage.kubectl('annotate', '--overwrite', 'environment', there.name, confirm);
+  await stage.kubectl('wait', '--for=delete', 'tapp/api', '--timeout=30s');
+  await stage.until('web', (one) => environmentOf(one.status, there.name) === undefined, 'the entry to go');
+  const stays =
+    /^(Application|Environment) .* is gone\. Nothing was deleted in there-\S+, since its cluster was replaced: what the former cluster has stays there/;
+  assert.match((await toldOf(stage, 'api', 'Deleted'))[0] ?? '', stays);
+  assert.match((await toldOf(stage, 'web', 'EnvironmentLeft'))[0] ?? '', stays);
+  assert.equal(
+    timesLogged(stage.operator, /Objects are left behind\..*Replaced|Replaced.*Objects are left behind\./),
+    2,
+  );
+  assert.deepEqual(await namesIn(stage.cluster), [], 'no hook was run');
+  assert.deepEqual(await namesIn(other), before);
+  await stage.application('web', entries(here, there));
+  await stage.until(
+    'web',
+    (one) => environmentOf(one.status, there.name)?.sync === 'Synced',
+    'it to be deployed anew when it is named again',
+  );
+  assert.equal((await namesIn(stage.cluster)).length, 1);
+});
+
+test("B5: an Environment that is made anew in the operator's own cluster under the name of one that was elsewhere gets nothing there before somebody confirms it", async (t) => {
+  const { stage, other, there } = await newWeb(t);
+  await newLanding(t, stage.cluster, there.namespace);
+  await stage.operator.stop('SIGKILL');
+  await stage.kubectl(
+    'patch',
+    'environment',
+    there.name,
+    '--type=merge',
+    '-p',
+    '{"metadata":{"finalizers":null}}',
+  );
+  await stage.kubectl('delete', 'environment', there.name);
+  await make(stage.cluster, ENVIRONMENTS, {
+    apiVersion: 'towpath.dev/v1alpha1',
+    kind: 'Environment',
+    metadata: { name: there.name },
+    spec: {
+      namespace: there.namespace,
+      access: { serviceAccountName: 'deployer' },
+      allowedNamespaces: [stage.namespace],
+    },
+  });
+  await stage.restart();
+  const told = await untilEnvironment(stage, there, 'ClusterChanged');
+  assert.match(
+    readyOf(told)?.message ?? '',
+    /is in the operator's own cluster, .*towpath\.dev\/cluster-confirmed=home$/,
+  );
+  await stage.until(
+    'web',
+    (one) => environmentOf(one.status, there.name)?.blockedBy?.[0]?.reason === 'ClusterChanged',
+    'the Application to tell of it',
+  );
+  assert.equal(await webIn(stage.cluster, there.namespace), undefined);
+  await stage.kubectl('annotate', 'environment', there.name, 'towpath.dev/cluster-confirmed=home');
+  await stage.until(
+    'web',
+    (one) => environmentOf(one.status, there.name)?.sync === 'Synced',
+    'it to be deployed here',
+  );
+  assert.ok((await webIn(stage.cluster, there.namespace)) !== undefined);
+  assert.ok((await webIn(other, there.namespace)) !== undefined, 'what is there stays');
+  assert.equal(readyOf(await environment(stage, there))?.reason, 'Available');
 });
 
 /** Whoever has taken over the account of the kubeconfig binds what is to be bound, where it is to be, and nothing else. */

@@ -252,9 +252,12 @@ function takingOver(
 ): readonly SpecifiedTarget[] {
   return specified.map((target) => {
     if (!isPlaced(target) || target.refusal?.reason === 'SamePlace') return target;
-    const takesOver = left.filter((one) =>
-      isPlaced(one) ? placeOf(one) === placeOf(target) : wasAt(records.get(one.environment), target),
-    );
+    const takesOver = left.filter((one) => {
+      const record = records.get(one.environment);
+      if (!isPlaced(one)) return wasAt(record, target);
+      // What it has by its record may be in a cluster that was replaced.
+      return placeOf(one) === placeOf(target) && (record === undefined || isAboutPlaceOf(one, record));
+    });
     return takesOver.length === 0 ? target : Object.freeze({ ...target, takesOver });
   });
 }

@@ -144,6 +144,8 @@ export class TargetLooks {
       case 'Leaving': {
         this.answersEnding(target.identity.name);
         const { due, specified, memory, successors } = target;
+        const behind = this.#leaveBehind(target, specified, signal);
+        if (behind !== undefined) return behind;
         const left = { ...specified, memory, successors };
         return due === 'Removal' ? this.#remove(left, signal) : this.#leave(left, signal);
       }
@@ -164,7 +166,8 @@ export class TargetLooks {
     signal: AbortSignal,
   ): Promise<LookResult> {
     const seen = isOneOfSeveral ? asSeenBy(target, application) : application;
-    await this.#closeRecordOfOther(target, application, signal);
+    const former = this.#recordOfOther(target);
+    if (former !== undefined) await this.#removeRecord(former, application.metadata.uid, signal);
     await inherit(this.#parts, target, signal);
     memory.session ??= newSession(seen, target, memory.unreported);
     const { session } = memory;
@@ -210,10 +213,22 @@ export class TargetLooks {
   }
 
   /** A person confirmed that the target is in another cluster from now on: what was done in the one before is lost. */
-  async #closeRecordOfOther(target: Target, { metadata }: Application, signal: AbortSignal): Promise<void> {
+  #recordOfOther(target: Target): TargetRecord | undefined {
     const record = this.#parts.store.get(target);
-    if (record !== undefined && !isAboutPlaceOf(target, record))
-      await this.#removeRecord(record, metadata.uid, signal);
+    return record === undefined || isAboutPlaceOf(target, record) ? undefined : record;
+  }
+
+  /**
+   * Of one that is to end, and has all that is recorded of it in a cluster that was replaced: in the one that is there now it has
+   * nothing, no hooks are run for it, and nobody is asked. Undefined: that is not the case.
+   */
+  #leaveBehind(
+    due: DueTarget,
+    { application, target }: Specified,
+    signal: AbortSignal,
+  ): Promise<LookResult> | undefined {
+    const former = this.#recordOfOther(target);
+    return former && this.#release(due, application.metadata.uid, signal, leftBehind('Replaced', former));
   }
 
   /** Of what stays as it is, and is nobody's from then on. */

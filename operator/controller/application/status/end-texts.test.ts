@@ -30,6 +30,17 @@ test('D11: of an Application that is gone it is told in which environments nothi
   );
 });
 
+test('B5: of what a cluster has that was replaced it is told that it stays there, beside what was left for another reason', () => {
+  const replaced = { environment: 'us', kept: [], behind: { ...behind, why: 'Replaced' } } as const;
+  const stays =
+    'Nothing was deleted in us, since its cluster was replaced: what the former cluster has stays there, and nobody looks after it.';
+  assert.equal(leftNote(replaced), `Environment us is gone. ${stays}`);
+  assert.equal(
+    deletedNote('shop/web', [{ environment: 'eu', kept, behind }, replaced]),
+    `Application shop/web is gone. Nothing was deleted in eu, as towpath.dev/abandon asked: what is there stays, and nobody looks after it. ${stays}`,
+  );
+});
+
 test('D11: the log names the namespaces in which objects were left behind', () => {
   assert.deepEqual(behindLines({ environment: 'eu' }), []);
   const namespaces = Array.from({ length: 12 }, (_, index) => `n${index}`);

@@ -15,13 +15,18 @@ const NAMED = 5;
 
 /** What the event says of an Application that is gone. Pure. */
 export function deletedNote(key: string, targets: readonly Omit<EndedTarget, 'unreported'>[]): string {
-  const behind = targets.flatMap((one) => (one.behind === undefined ? [] : [one]));
-  const [left] = behind;
-  if (left?.behind !== undefined)
-    return `Application ${key} is gone. ${leftBehindIn(
-      behind.map(({ environment }) => environment),
-      left.behind,
-    )}`;
+  const left = Map.groupBy(targets, ({ behind }) => behind?.why);
+  const behind = [...left].flatMap(([why, ones]) =>
+    why === undefined
+      ? []
+      : [
+          leftBehindIn(
+            ones.map(({ environment }) => environment),
+            why,
+          ),
+        ],
+  );
+  if (behind.length > 0) return `Application ${key} is gone. ${behind.join(' ')}`;
   const stayed = keptOf(targets.flatMap(({ kept }) => kept));
   return stayed === undefined
     ? `All objects of Application ${key} were deleted or released.`
@@ -31,7 +36,7 @@ export function deletedNote(key: string, targets: readonly Omit<EndedTarget, 'un
 /** The same of an environment that its Application names no more. Pure. */
 export function leftNote({ environment, kept, behind }: Omit<EndedTarget, 'unreported'>): string {
   if (behind !== undefined)
-    return `Environment ${environment} is gone. ${leftBehindIn([environment], behind)}`;
+    return `Environment ${environment} is gone. ${leftBehindIn([environment], behind.why)}`;
   const stayed = keptOf(kept);
   return stayed === undefined
     ? `Nothing of environment ${environment} is left: its objects were deleted, released or taken over.`
@@ -44,12 +49,14 @@ function keptOf(kept: Gone['kept']): string | undefined {
   return first && `${describeObject(first.object)}${more} stayed: ${first.reason}`;
 }
 
-function leftBehindIn(environments: readonly string[], { why }: LeftBehind): string {
+const BECAUSE: Readonly<Record<LeftBehind['why'], string>> = {
+  Abandoned: `as ${ANNOTATION_ABANDON} asked: what is there stays`,
+  Leaving: 'since its namespace, or the definition of Applications, is being deleted: what is there stays',
+  Replaced: 'since its cluster was replaced: what the former cluster has stays there',
+};
+
+function leftBehindIn(environments: readonly string[], why: LeftBehind['why']): string {
   const more = environments.length > NAMED ? ` and ${environments.length - NAMED} more` : '';
   const where = `${environments.slice(0, NAMED).join(', ')}${more}`;
-  const because =
-    why === 'Abandoned'
-      ? `as ${ANNOTATION_ABANDON} asked`
-      : 'since its namespace, or the definition of Applications, is being deleted';
-  return `Nothing was deleted in ${where}, ${because}: what is there stays, and nobody looks after it.`;
+  return `Nothing was deleted in ${where}, ${BECAUSE[why]}, and nobody looks after it.`;
 }

@@ -2,8 +2,11 @@ import type { TargetRecord } from '../../record/record.ts';
 
 /** Objects of a target that is over, and that nobody deleted: from then on nobody looks after them. */
 export interface LeftBehind {
-  /** `Abandoned`: as a person asked. `Leaving`: since the namespace of its Application, or our definition, goes. */
-  readonly why: 'Abandoned' | 'Leaving';
+  /**
+   * `Abandoned`: as a person asked. `Leaving`: since the namespace of its Application, or our definition, goes. `Replaced`: since
+   * a person confirmed another cluster in the place of theirs.
+   */
+  readonly why: 'Abandoned' | 'Leaving' | 'Replaced';
   /** Where they are; `-` for those that stand in none. */
   readonly namespaces: readonly string[];
 }
