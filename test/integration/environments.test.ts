@@ -430,6 +430,12 @@ test('an Environment that is used stays when it is deleted, works, and says who 
   await stage.untilReadyAt('web', second);
   assert.match((await valuesIn(stage, prod)) ?? '', /"from":"second"/);
 
+  // It waits for nothing that came after that.
+  await stage.application('late', { environments: [{ name: prod.name }] });
+  const isToldOf = (says: RegExp) => (of: Application) =>
+    says.test(environmentOf(of.status, prod.name)?.blockedBy?.[0]?.message ?? '');
+  const refused = await stage.until('late', isToldOf(/is being deleted, and takes nothing new/), 'a refusal');
+  assert.equal(environmentOf(refused.status, prod.name)?.blockedBy?.[0]?.reason, 'EnvironmentNotFound');
   await stage.kubectl('delete', 'tapp', 'web', '--timeout=30s');
   await eventually(
     async () => {
@@ -438,6 +444,31 @@ test('an Environment that is used stays when it is deleted, works, and says who 
     },
     { describe: 'the Environment to be gone' },
   );
+  await stage.until('late', isToldOf(/does not exist: create it/), 'the Environment to be missed');
+  assert.equal(await valuesIn(stage, prod), undefined);
+});
+
+test('an Environment that only the finalizer of others keeps takes nothing new: nothing is deployed there without ours', async (t) => {
+  const stage = await newStage(t, { files: CHART });
+  const prod = await newEnvironment(t, stage, 'prod');
+  const finalizers = (all: readonly string[]) =>
+    stage.kubectl(
+      ...['patch', 'environment', prod.name, '--type=merge', '-p'],
+      JSON.stringify({ metadata: { finalizers: all } }),
+    );
+  await finalizers(['example.com/hold']);
+  await stage.kubectl('delete', 'environment', prod.name, '--wait=false');
+  await stage.application('web', { environments: [{ name: prod.name }] });
+  const told = (says: RegExp) =>
+    stage.until(
+      'web',
+      ({ status }) => says.test(environmentOf(status, prod.name)?.blockedBy?.[0]?.message ?? ''),
+      `the Application to say ${says}`,
+    );
+  await told(/is being deleted, and takes nothing new/);
+  assert.equal(await valuesIn(stage, prod), undefined);
+  await finalizers([]);
+  await told(/does not exist: create it/);
 });
 
 test('an Environment that is deleted while the first Application is on its way there goes, and nothing is deployed there', async (t) => {

@@ -199,11 +199,12 @@ test('a target that its Application names no more is known as long as it is reco
   assert.deepEqual([...applications.targetsAt(targets.named('shop/web').id)], []);
 });
 
-test('B4: which of two at one place runs there is known when the records are', () => {
+/** Applications in Environments with this metadata that land at one place, and what is recorded of them. */
+function recorded(of: object = {}) {
   const records: TargetRecord[] = [];
   const environment = (name: string) => {
     const spec = { namespace: 'there', access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'] };
-    const metadata = { name, uid: name, resourceVersion: '1' };
+    const metadata = { name, uid: name, resourceVersion: '1', ...of };
     const parsed = parseEnvironment({
       apiVersion: 'towpath.dev/v1alpha1',
       kind: 'Environment',
@@ -219,13 +220,31 @@ test('B4: which of two at one place runs there is known when the records are', (
     onDependency: () => undefined,
     onDropped: () => undefined,
   });
-  applications.take(object('web', { environments: [{ name: 'canary' }, { name: 'prod' }] }));
+  const deploy = (name: string) => {
+    const deployment = { id: 1 } as Deployment;
+    records.push({ ...newRecord(targets.named('shop/web', name)), deployment });
+  };
   const reasons = () => applications.get('shop/web')?.specified.map(({ refusal }) => refusal?.reason);
+  return { applications, deploy, reasons };
+}
+
+test('B4: which of two at one place runs there is known when the records are', () => {
+  const { applications, deploy, reasons } = recorded();
+  applications.take(object('web', { environments: [{ name: 'canary' }, { name: 'prod' }] }));
   assert.deepEqual(reasons(), [undefined, 'SamePlace']);
-  const deployment = { id: 1 } as Deployment;
-  records.push({ ...newRecord(targets.named('shop/web', 'prod')), deployment });
+  deploy('prod');
   applications.recordsChanged();
   assert.deepEqual(reasons(), ['SamePlace', undefined]);
+});
+
+test('what is in an Environment that is being deleted is known when the records are, and keeps it', () => {
+  const { applications, deploy, reasons } = recorded({ deletionTimestamp: '2026-11-30T10:00:00Z' });
+  applications.take(object('web', { environments: [{ name: 'old' }] }));
+  assert.deepEqual([reasons(), applications.usesOf('old').applications], [['EnvironmentNotFound'], []]);
+  deploy('old');
+  assert.deepEqual(applications.usesOf('old').applications, ['shop/web']);
+  applications.recordsChanged();
+  assert.deepEqual([reasons(), applications.usesOf('old').applications], [[undefined], ['shop/web']]);
 });
 
 test('an Application that cannot be read has the targets that are recorded', () => {

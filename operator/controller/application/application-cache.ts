@@ -11,6 +11,8 @@ import { type ApplicationMemory, newApplicationMemory, rememberTargets } from '.
 import { isPlaced, type Targets } from './targets.ts';
 
 const NOBODY: ReadonlySet<string> = new Set();
+/** Reasons for refusals of targets of which nothing is there yet, as far as records tell. */
+const BY_RECORD: ReadonlySet<string> = new Set(['SamePlace', 'EnvironmentNotFound']);
 
 export interface CachedApplication {
   object: KubeObject;
@@ -153,14 +155,14 @@ export class ApplicationCache {
 
   /**
    * Other records are there now: where they are of targets that are not known, or none is any more of one that left,
-   * or say which of several at one place runs there.
+   * or say what is there already, of several at one place, or in an Environment that is being deleted.
    */
   recordsChanged(): void {
     for (const [key, { targets, specified, left }] of [...this.#byKey]) {
       const known = new Set(targets.map(({ environment }) => environment));
       const recorded = [...this.#options.recordsOf(key)];
-      const isShared = specified.some(({ refusal }) => refusal?.reason === 'SamePlace');
-      if (left.length > 0 || isShared || recorded.some(({ target }) => !known.has(target.environment)))
+      const isByRecord = specified.some(({ refusal }) => BY_RECORD.has(refusal?.reason ?? ''));
+      if (left.length > 0 || isByRecord || recorded.some(({ target }) => !known.has(target.environment)))
         this.learnAnew(key);
     }
   }

@@ -89,7 +89,7 @@ test('a target is frozen', () => {
 });
 
 /** Environments of these names and namespaces, open to all. */
-function environmentsAt(namespaces: Record<string, string>, more: object = {}) {
+function environmentsAt(namespaces: Record<string, string>, more: object = {}, of: object = {}) {
   return {
     ...NO_ENVIRONMENTS,
     get: (name: string) => {
@@ -98,7 +98,7 @@ function environmentsAt(namespaces: Record<string, string>, more: object = {}) {
       const object = {
         apiVersion: 'towpath.dev/v1alpha1',
         kind: 'Environment',
-        metadata: { name, uid: name, resourceVersion: '1' },
+        metadata: { name, uid: name, resourceVersion: '1', ...of },
         spec: { namespace, access: { serviceAccountName: 'deployer' }, allowedNamespaces: ['*'], ...more },
       };
       const parsed = parseEnvironment(JSON.parse(JSON.stringify(object)));
@@ -155,6 +155,33 @@ test('one that its Environment refuses leaves the place to the next, but where t
   assert.deepEqual(reasons(closed), ['NamespaceNotAllowed', undefined]);
   assert.deepEqual(reasons(unknown), ['EnvironmentsUnknown', 'SamePlace']);
   assert.deepEqual(reasons(closed, deployed('blue')), ['NamespaceNotAllowed', 'SamePlace']);
+});
+
+test('an Environment that is being deleted takes nothing that is not there already, as a record or the status tells, and lets go what is', () => {
+  const going = { deletionTimestamp: '2026-11-30T10:00:00Z' };
+  const at = new Targets({
+    installation: 'towpath-system/towpath',
+    impersonate: true,
+    environments: environmentsAt({ old: 'old' }, {}, going),
+  });
+  const web = application(inEnvironments('old'));
+  const refusalOf = (of: Application, ...records: TargetRecord[]) => at.of(of, records)[0]?.refusal;
+  for (const refusal of [refusalOf(web), refusalOf(web, recordOf('old'))]) {
+    assert.equal(refusal?.reason, 'EnvironmentNotFound');
+    assert.match(
+      refusal?.message ?? '',
+      /^Environment old is being deleted, and takes nothing new: name another/,
+    );
+  }
+  assert.equal(refusalOf(web, deployed('old')), undefined);
+  const status = { environments: [{ name: 'old', revision: '77e9902' }] };
+  assert.equal(refusalOf({ ...web, status } as Application), undefined, 'its record may be lost');
+  assert.equal(refusalOf({ ...web, metadata: { ...web.metadata, ...going } }), undefined);
+  const { left } = at.withLeft(application(), [deployed('old')]);
+  assert.deepEqual(
+    left.map(({ refusal }) => refusal),
+    [undefined],
+  );
 });
 
 test('B4: who runs at a place keeps it where an entry for the same one comes before it, by its record or its status', () => {
@@ -222,6 +249,8 @@ test('B4: who lands where a target was that is named no more takes over its obje
   assert.deepEqual(withLeft(inEnvironments('home'), lost).takers, [['home', 'gone']], 'as its record has it');
   assert.deepEqual(withLeft(inEnvironments('away'), lost).takers, []);
   assert.deepEqual(withLeft(inEnvironments('home'), { ...lost, cluster: 'another' }).takers, []);
+  const elsewhere = { ...deployed('home'), cluster: 'another' };
+  assert.deepEqual(withLeft(inEnvironments('also'), elsewhere).takers, [], 'its cluster was replaced');
   const unknown = withLeft(inEnvironments('home'), recordOf('gone'));
   assert.deepEqual([unknown.takers, unknown.left[0]?.refusal?.reason], [[], 'EnvironmentNotFound']);
 });

@@ -48,6 +48,9 @@ export interface TargetsOptions {
 
 type Entry = NonNullable<ApplicationSpec['environments']>[number];
 
+/** `Enters`: nothing of it is there yet. */
+type How = 'Enters' | 'Stays' | 'Leaves';
+
 export function isPlaced(target: SpecifiedTarget): target is Target {
   return 'cluster' in target;
 }
@@ -84,12 +87,17 @@ export class Targets {
   of(application: Application, records: readonly TargetRecord[] = []): readonly SpecifiedTarget[] {
     const { environments } = application.spec;
     if (environments === undefined) return [this.#default(application)];
-    // What goes needs no policy to let it in.
-    const how = application.metadata.deletionTimestamp === undefined ? 'Enters' : 'Leaves';
     const begun = records.filter(({ deployment }) => deployment !== undefined);
+    const there = new Set(begun.map(environmentIn));
+    const isDeployed = (target: Pick<Target, 'environment'>) =>
+      there.has(target.environment) || toldDeployed(application, target);
+    const isGoing = application.metadata.deletionTimestamp !== undefined;
+    const how = (environment: string): How =>
+      // What goes needs no policy to let it in.
+      isGoing ? 'Leaves' : isDeployed({ environment }) ? 'Stays' : 'Enters';
     return apart(
-      environments.map((entry) => this.#in(application, entry, how)),
-      (there) => runningOf(there, begun) ?? there.find((target) => toldDeployed(application, target)),
+      environments.map((entry) => this.#in(application, entry, how(entry.name))),
+      (landing) => runningOf(landing, begun) ?? landing.find((target) => toldDeployed(application, target)),
     );
   }
 
@@ -138,14 +146,14 @@ export class Targets {
     });
   }
 
-  #in(application: Application, entry: Entry, how: 'Enters' | 'Leaves'): SpecifiedTarget {
+  #in(application: Application, entry: Entry, how: How): SpecifiedTarget {
     const identity = this.named(applicationKey(application), entry.name);
     const settings = settingsOf(application, entry.name);
     const { environments, policies = NO_POLICIES } = this.#options;
     const gatesIn = (name: string) => environments.get(name)?.environment?.spec.gates;
     const governance = policies.governanceOf(application, entry.name, gatesIn);
     try {
-      const by = { name: entry.name, ...(how === 'Enters' ? { governance } : {}) };
+      const by = { name: entry.name, isNew: how === 'Enters', ...(how === 'Leaves' ? {} : { governance }) };
       const placement = placementOf(application, by, environments);
       const { cluster, namespace, managedRole, bounds, refusal, lacksPolicy, environment } = placement;
       const { allowedRepositories } = environment.spec;
@@ -160,7 +168,7 @@ export class Targets {
         overlay: overlayOf(application.spec, { entry, environment }),
         settings: environment.spec.suspend ? suspendedBy(environment, settings) : settings,
         freezes: environment.spec.freezes ?? [],
-        ...(how === 'Enters' ? doubtsOf(environment, environments, policies) : {}),
+        ...(how === 'Leaves' ? {} : doubtsOf(environment, environments, policies)),
         governance,
         gates: environment.spec.gates ?? {},
         ...(allowedRepositories === undefined ? {} : { allowedRepositories }),

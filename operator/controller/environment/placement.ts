@@ -38,12 +38,13 @@ type Landing = Pick<Application, 'metadata' | 'spec'>;
 /**
  * Where an Application lands that names an Environment. Pure.
  *
- * @param entry without `governance` where it only leaves: whom no policy lets in any more may go all the same.
+ * @param entry without `governance` where it only leaves: whom no policy lets in any more may go all the same. `isNew`: nothing of
+ * it is there yet.
  * @throws TowpathError where that is not known, PlacementPending where it is not known yet
  */
 export function placementOf(
   application: Landing,
-  { name, governance }: { name: string; governance?: Governance },
+  { name, governance, isNew = false }: { name: string; governance?: Governance; isNew?: boolean },
   environments: EnvironmentsView,
 ): Placement {
   const environment = readable(name, environments);
@@ -52,7 +53,8 @@ export function placementOf(
   const refusal =
     namespaceRefusal(application, environment, environments) ??
     landingRefusal(environment, { namespace, tenant: application.metadata.namespace }, environments) ??
-    repositoryRefusal(application, environment);
+    repositoryRefusal(application, environment) ??
+    (isNew ? goingRefusal(environment) : undefined);
   const isRequired = environment.spec.requirePolicy && governance !== undefined;
   return {
     cluster: clusterOf(environment, environments, refusal),
@@ -152,6 +154,16 @@ function namespaceRefusal(
   const labels = lacking.map(([label, value]) => `${label}=${value}`).join(' ');
   const next = `If it is meant to: kubectl label namespace ${namespace} ${labels}`;
   return new TowpathError('Resource', 'NamespaceNotAllowed', `${refusal} ${next}`, { next });
+}
+
+/** What came by now would keep it from going, or be left without it. */
+function goingRefusal({ metadata: { name, deletionTimestamp } }: Environment): TowpathError | undefined {
+  if (deletionTimestamp === undefined) return undefined;
+  return new TowpathError(
+    'Resource',
+    'EnvironmentNotFound',
+    `Environment ${name} is being deleted, and takes nothing new: name another one in spec.environments. One that is made under this name afterwards is noticed at once.`,
+  );
 }
 
 function repositoryRefusal(

@@ -184,7 +184,7 @@ export const TARGET_REASONS = {
     'Make it; or take the Promotion back: kubectl towpath cancel.',
   ),
   EnvironmentNotFound: resource(
-    'An Environment that spec.environments names does not exist. What runs there stays, and nothing is written.',
+    'An Environment that spec.environments names does not exist, and nothing is written there; or it is being deleted, and takes nothing new. What runs there stays.',
     'Make it, or name another one.',
   ),
   EnvironmentInvalid: resource(
