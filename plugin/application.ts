@@ -105,9 +105,9 @@ export function commandOn(
 export const DEFAULT_ENVIRONMENT = 'default';
 
 /** Those that the spec names, and those of which something is told still; `default` where it names none. */
-export function environmentNames({ spec, status }: Application): string[] {
-  const named = spec.environments?.map(({ name }) => name) ?? [DEFAULT_ENVIRONMENT];
-  return [...new Set([...named, ...(status?.environments ?? []).map(({ name }) => name)])];
+export function environmentNames(application: Application): string[] {
+  const told = (application.status?.environments ?? []).map(({ name }) => name);
+  return [...new Set([...namedEnvironments(application), ...told])];
 }
 
 export function hasSeveral(application: Application): boolean {
@@ -132,6 +132,16 @@ export function environmentsOf(
   if (name !== undefined) return [environmentOf(status, name) ?? { name }];
   if (spec.environments === undefined) return status?.environments ?? [];
   return names.map((one) => environmentOf(status, one) ?? { name: one });
+}
+
+/** What there is to say where it names that environment no more, though something is told of it still. */
+export function leftNote(application: Application, environment: string): string {
+  return `spec.environments of Application ${keyOf(application)} no longer has ${environment}: what runs there is being taken away.`;
+}
+
+/** Those that the spec names; `default` where it names none. */
+export function namedEnvironments({ spec }: Application): string[] {
+  return spec.environments?.map(({ name }) => name) ?? [DEFAULT_ENVIRONMENT];
 }
 
 /**

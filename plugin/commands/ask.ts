@@ -11,6 +11,8 @@ import {
   environmentsOf,
   isLookedAt,
   keyOf,
+  leftNote,
+  namedEnvironments,
   RESOURCE,
   readApplication,
 } from '../application.ts';
@@ -33,6 +35,8 @@ export const sync: Command = {
     const [name = '', environment] = words;
     const application = await readApplication(kubectl, name);
     environmentsOf(application, environment);
+    if (environment !== undefined && !namedEnvironments(application).includes(environment))
+      throw new CommandError(leftNote(application, environment));
     const key = keyOf(application);
     if (application.spec.suspend) {
       const message = `${key} is suspended, so a sync would do nothing: ${commandOn(application, 'resume')}`;

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import type { Application } from '../../operator/api/v1alpha1/application.ts';
 import { requestFor } from '../../operator/api/v1alpha1/environment-request.ts';
 import { ANNOTATION_SYNC_REQUESTED, GROUP } from '../../operator/api/v1alpha1/names.ts';
-import { DEFAULT_ENVIRONMENT, watchApplications } from '../application.ts';
+import { namedEnvironments, watchApplications } from '../application.ts';
 import { CommandError } from '../exit-codes.ts';
 import { frozenText } from '../text/frozen.ts';
 import type { Context } from './command.ts';
@@ -12,9 +12,8 @@ const ANSWER_MS = 10_000;
 export const NOT_TOLD = 'What came of it is not told yet.';
 
 /** The environments that a request is about. */
-export function askedOf({ spec }: Application, environment: string | undefined): string[] {
-  if (environment !== undefined) return [environment];
-  return spec.environments?.map(({ name }) => name) ?? [DEFAULT_ENVIRONMENT];
+export function askedOf(application: Application, environment: string | undefined): string[] {
+  return environment === undefined ? namedEnvironments(application) : [environment];
 }
 
 /**

@@ -9,7 +9,7 @@ import { API_VERSION, GROUP } from '../../operator/api/v1alpha1/names.ts';
 import { hasInexactNumber } from '../../operator/api/v1alpha1/values-text.ts';
 import type { Bounds } from '../../operator/manifest/bounds.ts';
 import { groupKind } from '../../operator/manifest/manifest.ts';
-import { keyOf, RESOURCE } from '../application.ts';
+import { leftNote, RESOURCE } from '../application.ts';
 import { type ApiServer, wordsIn } from '../cluster/api-server.ts';
 import { CommandError } from '../exit-codes.ts';
 import { isObject, jsonText, parseJson } from '../text/exact.ts';
@@ -75,10 +75,7 @@ export async function landingOf(
     };
   const index = spec.environments.findIndex(({ name }) => name === environment);
   const entry = spec.environments[index];
-  if (entry === undefined)
-    throw new CommandError(
-      `spec.environments of Application ${keyOf(application)} no longer has ${environment}: what runs there is being taken away.`,
-    );
+  if (entry === undefined) throw new CommandError(leftNote(application, environment));
   const own = layerOf(
     `spec.environments[${environment}]`,
     entry,
