@@ -188,6 +188,20 @@ describe('dependencies that Git does not have', () => {
     assert.deepEqual([lacking.version, lacking.versions], ['', ['v1.0.0']]);
   });
 
+  test('of versions that no status can name are passed over where those are not wanted', async () => {
+    const versions = ['20240501', `1.2.0+${'b'.repeat(40)}`, '1.1.0'].map((version) => ({
+      version,
+      urls: ['a.tgz'],
+    }));
+    const text = Buffer.from(JSON.stringify({ entries: { redis: versions } }));
+    const highest = async (longest?: number) => {
+      const range = { name: 'redis', version: '>=1.0.0', repository: published.url, isRange: true } as const;
+      const asked = { ...range, ...(longest !== undefined && { longest }) };
+      return (await engine.renderer.findInIndex(asked, text, AbortSignal.timeout(60_000))).version;
+    };
+    assert.deepEqual([await highest(), await highest(40)], ['20240501', '1.1.0']);
+  });
+
   test('A8: are told of an index no longer than anybody takes them, whatever it has', async () => {
     const long = 'é'.repeat(100_000);
     const versions = [

@@ -100,7 +100,11 @@ export class Renderer {
   }
 
   /** Looks a chart's version up in what a Helm repository's index.yaml has of that chart, as Helm does. */
-  async findInIndex(chart: ChartReference, text: Uint8Array, signal: AbortSignal): Promise<IndexEntry> {
+  async findInIndex(
+    chart: ChartReference & { longest?: number },
+    text: Uint8Array,
+    signal: AbortSignal,
+  ): Promise<IndexEntry> {
     const subject = { path: `index.yaml of ${chart.repository}`, kind: 'Index' } as const;
     const answer = await this.#pool.run(
       subject,

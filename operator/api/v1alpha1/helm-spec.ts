@@ -65,7 +65,7 @@ const chartSchema = ruled(
     version: ruled(
       text(
         128,
-        'An exact version, which is then never left; or a range of semantic versions, as Helm has them, in which the highest that is published is followed, and as which one with a v before it counts. Pre-releases only where the range names one.',
+        'An exact version, which is then never left; or a range of semantic versions, as Helm has them, in which the highest that is published is followed, and as which one with a v before it counts. Pre-releases only where the range names one. Followed are versions of at most 40 characters, with a dot in them.',
       ).min(1),
       matches(
         VERSION_RANGE,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isMeant, partsOf, revisionOf, shortened } from './revision.ts';
+import { isFollowable, isMeant, partsOf, revisionOf, shortened } from './revision.ts';
 
 const COMMIT = '4f2c81a9d0b3e57c6a1f8e2d4b6c8a0e1f3d5b79';
 
@@ -14,6 +14,11 @@ test('a revision is a commit, a version of a chart, or both', () => {
     assert.deepEqual(partsOf(text), parts);
     assert.equal(shortened(text), short);
   }
+});
+
+test('no version of a chart is one that is too long for it, or would be taken for a commit', () => {
+  const followed = ['1.0.0', '2024.05', `1.0.0+${'b'.repeat(34)}`, '20240501', `1.0.0+${'b'.repeat(35)}`];
+  assert.deepEqual(followed.map(isFollowable), [true, true, true, false, false]);
 });
 
 test('it is meant by its version, by the beginning of its commit, or by both', () => {

@@ -9,6 +9,11 @@ export const CHART_VERSION_LIMIT = 40;
 const COMMIT_LENGTH = 40;
 export const REVISION_LIMIT = CHART_VERSION_LIMIT + 1 + COMMIT_LENGTH;
 
+/** Whether a version of a chart can be a revision, or a part of one. */
+export function isFollowable(version: string): boolean {
+  return version.length <= CHART_VERSION_LIMIT && version.includes('.');
+}
+
 export interface RevisionParts {
   readonly version?: string;
   readonly commit?: string;

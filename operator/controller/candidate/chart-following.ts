@@ -1,7 +1,8 @@
 import { TowpathError } from '../../api/errors.ts';
 import type { Application } from '../../api/v1alpha1/application.ts';
+import { cut } from '../../api/v1alpha1/bound-status.ts';
 import { parseDuration } from '../../api/v1alpha1/duration.ts';
-import { CHART_VERSION_LIMIT } from '../../api/v1alpha1/revision.ts';
+import { CHART_VERSION_LIMIT, isFollowable } from '../../api/v1alpha1/revision.ts';
 import { unlessAborted } from '../../kube/unless-aborted.ts';
 import { sha256 } from '../../manifest/digest.ts';
 import { type ChartVersions, isExactVersion, type WatchedChart } from '../../source/charts/chart-versions.ts';
@@ -201,10 +202,10 @@ function acceptedBy({ application: { spec, status }, kept: [newest] }: ChartFoll
 
 /** What status and record have room for. */
 function followable(version: string): string {
-  if (version.length <= CHART_VERSION_LIMIT) return version;
+  if (isFollowable(version)) return version;
   throw new TowpathError(
     'Person',
     'ChartNotFound',
-    `Version ${version.slice(0, CHART_VERSION_LIMIT)}… of the chart has more than ${CHART_VERSION_LIMIT} characters, which is not followed. Use another version in spec.helm.chart.version.`,
+    `Version ${cut(version, CHART_VERSION_LIMIT)} of the chart has more than ${CHART_VERSION_LIMIT} characters, or no dot, and is not followed. Use another version in spec.helm.chart.version, or have it published under another one.`,
   );
 }

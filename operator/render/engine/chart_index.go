@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/Masterminds/semver/v3"
 	"sigs.k8s.io/yaml"
@@ -16,6 +17,8 @@ type indexRequest struct {
 	Repository string `json:"repository"`
 	// Version is a range, of which the highest version is wanted.
 	IsRange bool `json:"isRange"`
+	// A range stands for no version with more characters, or without a dot; 0: for all.
+	Longest int `json:"longest"`
 }
 
 // indexEntry is where the archive of a chart's version is. What is not there has no URL, and the versions that are
@@ -62,7 +65,7 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 	}
 	found := &indexEntry{Type: "result", Versions: []string{}, Blobs: []int{}}
 	if req.IsRange {
-		if highest := highestIn(req.Version, index.Entries[req.Name]); highest != nil {
+		if highest := highestIn(req, index.Entries[req.Name]); highest != nil {
 			found.Version = highest.Version
 			return found, nil
 		}
@@ -89,15 +92,15 @@ func findInIndex(req *indexRequest, text []byte) (*indexEntry, error) {
 
 // highestIn is the highest version that a range allows, as `helm dependency update` finds it: pre-releases only where
 // the range names one, and nothing that has no archive.
-func highestIn(text string, entries []*publishedVersion) *publishedVersion {
-	allowed, err := semver.NewConstraint(text)
+func highestIn(req *indexRequest, entries []*publishedVersion) *publishedVersion {
+	allowed, err := semver.NewConstraint(req.Version)
 	if err != nil {
 		return nil
 	}
 	var highest *publishedVersion
 	var version *semver.Version
 	for _, entry := range entries {
-		if !entry.hasArchive() {
+		if !entry.hasArchive() || req.Longest > 0 && (len(entry.Version) > req.Longest || !strings.Contains(entry.Version, ".")) {
 			continue
 		}
 		this, err := semver.NewVersion(entry.Version)

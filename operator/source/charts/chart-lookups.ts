@@ -1,4 +1,5 @@
 import { TowpathError } from '../../api/errors.ts';
+import { CHART_VERSION_LIMIT, isFollowable } from '../../api/v1alpha1/revision.ts';
 import type { Slices } from '../../observe/event-loop-slices.ts';
 import { nearNames } from '../near-names.ts';
 import { notFound, refuseName } from './chart-errors.ts';
@@ -12,13 +13,20 @@ import type { RegistryVersions } from './registry-versions.ts';
 import type { RepositoryIndexes } from './repository-indexes.ts';
 
 export interface ChartLookupsOptions {
-  locate(chart: WantedChart & { isRange?: true }, index: Uint8Array, signal: AbortSignal): Promise<Located>;
+  locate(chart: WantedChart & LookedUp, index: Uint8Array, signal: AbortSignal): Promise<Located>;
   indexes: RepositoryIndexes;
   versions: RegistryVersions;
   files: FileCache;
   slices: Slices;
   /** Aborted when all ends. */
   stopped: AbortSignal;
+}
+
+/** How a version is looked up. */
+export interface LookedUp {
+  isRange?: true;
+  /** A range stands for none with more characters, or without a dot; absent: for all. */
+  longest?: number;
 }
 
 /** What an index has of a chart. */
@@ -33,6 +41,8 @@ export interface Found {
 
 const INEXACT =
   ' A tag with a "v" before it, or with leading zeros, is in no range of a registry, as Helm has it: to use one, write it as it is there.';
+
+const UNFOLLOWABLE = ` A version of more than ${CHART_VERSION_LIMIT} characters, or without a dot, is in no range: have it published under another one.`;
 
 /**
  * Looks versions up in what repositories and registries list. The lists are on disk, and what is needed of one is taken
@@ -54,10 +64,11 @@ export class ChartLookups {
   /**
    * A Helm repository's or a registry's list, as it was at `since` (performance.now()) or later.
    *
-   * @param tags of a registry that ranges may stand for: all that are versions, or as Helm takes them.
+   * @param of whom ranges are: of a registry's tags one of a dependency stands for those that Helm takes, one of a spec for
+   * all that are versions; and of any list that for none that no status can name.
    * @throws TowpathError
    */
-  async list(asking: Asking, since: number, tags?: 'Strict'): Promise<ChartListing> {
+  async list(asking: Asking, since: number, of: 'Dependency' | 'Spec'): Promise<ChartListing> {
     const { files, indexes, versions } = this.#options;
     const isRegistry = isOci(asking.wanted.repository);
     const file = await (isRegistry ? versions : indexes).bring(asking, since);
@@ -67,8 +78,8 @@ export class ChartLookups {
       highest: (wanted, tenants = asking.tenants) => {
         const ranged = { ...asking, wanted, tenants };
         return isRegistry
-          ? this.#highestInRegistry(ranged, since, tags)
-          : this.#highestInIndex(ranged, since);
+          ? this.#highestInRegistry(ranged, since, of)
+          : this.#highestInIndex(ranged, since, of);
       },
     };
   }
@@ -80,7 +91,7 @@ export class ChartLookups {
   }
 
   /** What an index that was asked for at `since`, or later, has of a chart's version. @throws TowpathError */
-  async inIndex(asking: Asking & { wanted: { isRange?: true } }, since: number): Promise<Found> {
+  async inIndex(asking: Asking & { wanted: LookedUp }, since: number): Promise<Found> {
     const { indexes, stopped } = this.#options;
     const { wanted } = asking;
     return this.#inTurn(
@@ -99,27 +110,36 @@ export class ChartLookups {
     return this.#ofRegistry(asking, since, (versions) => newestFirst(versions, this.#options.slices));
   }
 
-  async #highestInIndex(asking: Asking, since: number): Promise<string> {
+  async #highestInIndex(asking: Asking, since: number, of: 'Dependency' | 'Spec'): Promise<string> {
     const { wanted } = asking;
     refuseName({ ...wanted, version: '0' });
-    const { located, names } = await this.inIndex({ ...asking, wanted: { ...wanted, isRange: true } }, since);
+    const range = {
+      ...wanted,
+      isRange: true,
+      ...(of === 'Spec' && { longest: CHART_VERSION_LIMIT }),
+    } as const;
+    const { located, names } = await this.inIndex({ ...asking, wanted: range }, since);
     if (located === undefined) throw notFound(wanted, '', nearNames(wanted.name, names));
-    if (located.version === '') throw notFound(wanted, wanted.version, located.versions);
-    return located.version;
+    const { version, versions } = located;
+    if (version !== '') return version;
+    const isLeftOut = of === 'Spec' && !versions.every(isFollowable);
+    throw notFound(wanted, wanted.version, versions, isLeftOut ? UNFOLLOWABLE : '');
   }
 
-  async #highestInRegistry(asking: Asking, since: number, tags: 'Strict' | undefined): Promise<string> {
+  async #highestInRegistry(asking: Asking, since: number, of: 'Dependency' | 'Spec'): Promise<string> {
     const { slices, stopped } = this.#options;
     const { wanted } = asking;
     refuseName({ ...wanted, version: '0' });
     return this.#ofRegistry(asking, since, async (versions) => {
       if (versions.length === 0) throw notFound(wanted, '', []);
-      const ranged = tags === 'Strict' ? await strictAmong(versions, slices) : versions;
+      const isOfSpec = of === 'Spec';
+      const ranged = isOfSpec ? versions.filter(isFollowable) : await strictAmong(versions, slices);
       const index = await asIndex(wanted.name, ranged, slices);
       const { version } = await this.#options.locate({ ...wanted, isRange: true }, index, stopped);
       if (version === '') {
-        const isLeftOut = ranged.length < versions.length;
-        throw notFound(wanted, wanted.version, await newestFirst(versions, slices), isLeftOut ? INEXACT : '');
+        const why = isOfSpec ? UNFOLLOWABLE : INEXACT;
+        const note = ranged.length < versions.length ? why : '';
+        throw notFound(wanted, wanted.version, await newestFirst(versions, slices), note);
       }
       return version;
     });

@@ -360,7 +360,10 @@ describe('a chart of a Helm repository', () => {
     await copyFile(join(published.directory, 'index.yaml'), join(own.directory, 'index.yaml'));
     const wanted = { ...redis(), repository: own.url };
     const caCert = await readFile(own.caFile, 'utf8');
-    await assert.rejects(repositories(t).fetch(wanted, never), { reason: 'CertificateUnknown' });
+    await assert.rejects(repositories(t).fetch(wanted, never), {
+      reason: 'CertificateUnknown',
+      message: /put that into "ca\.crt" of the Secret that spec\.helm\.registries names for it/,
+    });
     assert.ok((await repositories(t).fetch(wanted, never, { caCert })).data.length > 0);
   });
 

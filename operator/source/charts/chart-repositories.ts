@@ -227,7 +227,7 @@ export class ChartRepositories {
   ): Promise<ChartListing> {
     signal.throwIfAborted();
     const asking = askingFor({ ...chart, version: '' }, credential, tenants);
-    return unlessAborted(this.#lookups.list(asking, performance.now()), signal);
+    return unlessAborted(this.#lookups.list(asking, performance.now(), 'Spec'), signal);
   }
 
   async stop(): Promise<void> {
@@ -347,11 +347,9 @@ export class ChartRepositories {
 
   /** Of a registry, by the tags that Helm takes, and as they are now. */
   async #highest(asking: Asking): Promise<string> {
-    const now = performance.now();
-    const listing = isOci(asking.wanted.repository)
-      ? this.#lookups.list(asking, now, 'Strict')
-      : this.#lookups.list(asking, now - this.#recentMs);
-    return (await listing).highest(asking.wanted);
+    const since = performance.now() - (isOci(asking.wanted.repository) ? 0 : this.#recentMs);
+    const listing = await this.#lookups.list(asking, since, 'Dependency');
+    return listing.highest(asking.wanted);
   }
 
   async #keep(asking: Asking, { digest, says, open }: Published): Promise<void> {

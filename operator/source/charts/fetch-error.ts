@@ -17,19 +17,37 @@ const SENTENCES: Readonly<Record<string, readonly [what: string, next: string]>>
     'has a certificate that cannot be verified',
     'If its authority is a private one, have who runs Towpath trust it (--ca-file).',
   ],
+  CredentialInvalid: [
+    'cannot be asked with the certificate or private key of its credential',
+    'Check the keys "ca.crt", "tls.crt" and "tls.key" of the Secret that spec.helm.registries names for it.',
+  ],
   TLSFailed: ['makes no TLS connection', 'Check that the port speaks HTTPS, with ECDHE before TLS 1.3.'],
   ConnectionLost: ['ended the conversation before its answer', 'It is tried again.'],
 };
 
-/** Turns what sockets, TLS, undici and a proxy throw into an error that a user understands. `host` has its port. */
-export function fetchError(error: unknown, host: string, way: 'Direct' | 'Proxied'): TowpathError {
+/** Where the authority of a certificate may stand in a Secret, too. */
+const AUTHORITY_IN_SECRET =
+  'If its authority is a private one, put that into "ca.crt" of the Secret that spec.helm.registries names for it, or have who runs Towpath trust it (--ca-file).';
+
+export interface Fetched {
+  /** With its port. */
+  host: string;
+  way: 'Direct' | 'Proxied';
+  /** Whether the authorities in a Secret count there. */
+  trusts?: 'Secret' | undefined;
+}
+
+/** Turns what sockets, TLS, undici and a proxy throw into an error that a user understands. */
+export function fetchError(error: unknown, { host, way, trusts }: Fetched): TowpathError {
   const refused = proxyRefusal(error, host);
   if (refused !== undefined) {
     const message = refused.message.replace(/^The Git server /, 'The chart repository at ');
     return new TowpathError(refused.remedy, refused.reason, message, { cause: error });
   }
   const found = networkError(error, host);
-  const [what, next] = SENTENCES[found.reason] ?? [];
+  const [what, advice] = SENTENCES[found.reason] ?? [];
+  const isOfSecret = found.reason === 'CertificateUnknown' && trusts === 'Secret';
+  const next = isOfSecret ? AUTHORITY_IN_SECRET : advice;
   // An error of our own.
   if (what === undefined) return found;
   const through = way === 'Proxied' ? ` It is asked through ${PROXY}.` : '';

@@ -33,6 +33,8 @@ export interface FileRequest {
   authorization?: string | undefined;
   /** For the same origin only: the authorities that it is checked against, and who we are. */
   tls?: TlsCredential | undefined;
+  /** Whether a Secret could have the authorities for that origin, for messages. */
+  trusts?: 'Secret' | undefined;
   /** Which of these the asker judges: the URL's own origin's is returned then, and not an error. */
   judges?: readonly (401 | 403)[];
   maxBytes: number;
@@ -40,6 +42,8 @@ export interface FileRequest {
 }
 
 export interface FileResponse {
+  /** Where it came from in the end. */
+  url: URL;
   /** 304: it is the one with the tag that was given. */
   status: number;
   etag: string | undefined;
@@ -76,9 +80,9 @@ export class HttpsFiles {
    * @throws TowpathError
    */
   async get(asked: FileRequest): Promise<FileResponse> {
-    let { url, authorization, tls } = asked;
+    let { url, authorization, tls, trusts } = asked;
     for (let redirects = 0; ; redirects++) {
-      const response = await this.#send(url, { ...asked, authorization, tls });
+      const response = await this.#send(url, { ...asked, authorization, tls, trusts });
       const { statusCode: status, headers } = response;
       if (![301, 302, 303, 307, 308].includes(status))
         return this.#answered(response, url, asked, authorization);
@@ -92,7 +96,7 @@ export class HttpsFiles {
       const { location } = headers;
       const to = Array.isArray(location) ? location[0] : location;
       const next = fileUrl(to ?? '', url, `A redirect from ${url.host}`);
-      if (next.origin !== url.origin) [authorization, tls] = [undefined, undefined];
+      if (next.origin !== url.origin) [authorization, tls, trusts] = [undefined, undefined, undefined];
       url = next;
     }
   }
@@ -103,7 +107,7 @@ export class HttpsFiles {
 
   async #send(
     url: URL,
-    { method, etag, accept, authorization, tls, signal }: FileRequest,
+    { method, etag, accept, authorization, tls, trusts, signal }: FileRequest,
   ): Promise<Dispatcher.ResponseData> {
     const { host, port } = hostAndPort(url);
     checkHost(host, this.#options);
@@ -127,7 +131,8 @@ export class HttpsFiles {
       // undici looks at the signal once a connection stands, and not before.
       return await unlessAborted(sent, signal);
     } catch (error) {
-      throw fetchError(error, `${host}:${port}`, proxy === undefined ? 'Direct' : 'Proxied');
+      const way = proxy === undefined ? 'Direct' : 'Proxied';
+      throw fetchError(error, { host: `${host}:${port}`, way, trusts });
     }
   }
 
@@ -182,10 +187,11 @@ export class HttpsFiles {
     const etag = tag !== undefined && tag.length <= LONGEST_TAG ? tag : undefined;
     const header = (name: string) => [headers[name] ?? []].flat();
     if (status === 200 && asked.method !== 'HEAD')
-      return { status, etag, header, body: this.#body(response, url, asked) };
+      return { url, status, etag, header, body: this.#body(response, url, asked) };
     await this.#discard(response);
     const judged: readonly number[] = url.origin === asked.url.origin ? (asked.judges ?? []) : [];
-    if ([200, 304, 404, 410, ...judged].includes(status)) return { status, etag, header, body: nothing() };
+    if ([200, 304, 404, 410, ...judged].includes(status))
+      return { url, status, etag, header, body: nothing() };
     if (status === 401 || status === 403) throw notLetIn(status, url, asked, shown);
     const [retryAfter] = header('retry-after');
     const { busyMs } = this.#options.timeouts;
@@ -212,7 +218,7 @@ export class HttpsFiles {
         yield chunk;
       }
     } catch (error) {
-      throw fetchError(error, url.host, 'Direct');
+      throw fetchError(error, { host: url.host, way: 'Direct' });
     } finally {
       // Where nobody began to read, its end is an error that nobody hears, which would end the process.
       response.body.on('error', () => undefined);

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
-import { createHash } from 'node:crypto';
+import { createHash, generateKeyPairSync } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
+import { TLSSocket } from 'node:tls';
 import { longestTurn } from '../../../test/harness/event-loop.ts';
 import { type OciRegistry, startOciRegistry } from '../../../test/harness/oci-registry.ts';
 import { TestRenderer } from '../../../test/harness/render.ts';
+import { selfSigned } from '../../../test/harness/self-signed.ts';
 import { newSigningKey } from '../../../test/harness/signing-key.ts';
 import { scaled } from '../../../test/harness/slowness.ts';
 import { Slices } from '../../observe/event-loop-slices.ts';
@@ -148,6 +150,28 @@ describe('a chart of a registry', () => {
     // spec.helm.chart, whose versions may be published with a "v", is followed so.
     const listing = await charts.list(wanted(), never);
     assert.equal(await listing.highest(wanted('^1.0.0')), 'v1.2.0');
+  });
+
+  test('of a version that no status can name is passed over by a range of a spec, and not by one of a dependency', async (t) => {
+    const charts = repositories(t, {
+      locate: (chart, index, signal) => engine.renderer.findInIndex(chart, index, signal),
+    });
+    const build = 'b'.repeat(40);
+    let tags = ['1.0.0', `1.1.0_${build}`];
+    published.intercept = (request, response) => {
+      if (!isFor(request, '/tags/list')) return false;
+      response.end(JSON.stringify({ tags }));
+      return true;
+    };
+    const range = wanted('^1.0.0');
+    const highest = async () => (await charts.list(wanted(), never)).highest(range);
+    assert.equal(await highest(), '1.0.0');
+    assert.equal(await charts.resolve(range, never), `1.1.0+${build}`);
+    tags = tags.slice(1);
+    await assert.rejects(highest(), {
+      reason: 'ChartNotFound',
+      message: /It has 1\.1\.0\+b+\. A version of more than 40 characters, or without a dot, is in no range/,
+    });
   });
 
   test('A4: is found for a range though its registry takes longer to list than anybody waits', async (t) => {
@@ -504,6 +528,37 @@ describe('a registry that wants to know who asks', () => {
     });
   });
 
+  test('S4: has the token service of its domain believed by the authority of its Secret, which gets no client certificate', async (t) => {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const cert = selfSigned(privateKey);
+    const seen: unknown[] = [];
+    const tokens = createServer(
+      { key, cert, requestCert: true, rejectUnauthorized: false },
+      ({ headers, socket }, response) => {
+        seen.push([headers.authorization, socket instanceof TLSSocket && socket.getPeerCertificate()]);
+        response.end('{"token":"given"}');
+      },
+    );
+    await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
+    t.after(() => tokens.close());
+    const realm = `https://127.0.0.1:${(tokens.address() as AddressInfo).port}/token`;
+    published.intercept = (request, response) => {
+      if (request.headers.authorization === 'Bearer given') response.writeHead(404).end();
+      else response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
+      return true;
+    };
+    const { credential, tls } = published;
+    await assert.rejects(registries(t).find(secret(), never, credential), {
+      reason: 'CertificateUnknown',
+      message:
+        /put that into "ca\.crt" of the Secret that spec\.helm\.registries names for it, or .*--ca-file/,
+    });
+    const all = { ...credential, caCert: `${tls.cert}${cert}`, clientCert: tls.cert, clientKey: tls.key };
+    assert.equal(await registries(t).find(secret(), never, all), undefined);
+    assert.deepEqual(seen, [[basic(credential), {}]]);
+  });
+
   test('S17: gets no credential for a realm that the list of its Secret lacks', async (t) => {
     const { credential, host } = published;
     const bound = { ...credential, hosts: host };
@@ -577,6 +632,20 @@ describe('a registry that wants to know who asks', () => {
       message:
         /^The list of versions of chart redis of oci:.* goes on at http:\/\/registry\.internal:5000\/v2\/public/,
     });
+  });
+
+  test('has its list of versions to the end, too, where it redirects to a page that names the next one from there', async (t) => {
+    published.intercept = ({ url = '' }, response) => {
+      if (url.startsWith('/v2/public/redis/tags/list'))
+        response.writeHead(307, { location: '/cache/v2/redis/tags/list' }).end();
+      else if (url === '/cache/v2/redis/tags/list')
+        response.writeHead(200, { link: '<list2>; rel="next"' }).end('{"tags":["1.0.0"]}');
+      else if (url === '/cache/v2/redis/tags/list2') response.end('{"tags":["2.0.0"]}');
+      else response.writeHead(404).end();
+      return true;
+    };
+    const pages = await Array.fromAsync(registries(t).versions(wanted(), never));
+    assert.deepEqual(pages.flat(), ['1.0.0', '2.0.0']);
   });
 
   test('S9: whose list of versions never ends is asked no further', async (t) => {

@@ -240,7 +240,9 @@ export class OciRegistries {
       for (const tag of (data.tags ?? []).slice(0, MOST_TAGS + 1))
         if (typeof tag === 'string' && tag.length <= LONGEST_TAG) tags.push(versionOf(tag));
       count += tags.length;
-      url = linkedNext(response.header('link'), url, what);
+      // Relative to where it stands, unless that is elsewhere: the next page is asked for where this one was.
+      const page: URL = response.url.origin === origin ? response.url : url;
+      url = linkedNext(response.header('link'), page, what);
       // What is not known as a whole has no newest.
       if (count > MOST_TAGS || (url !== undefined && pages + 1 >= MOST_PAGES))
         throw new TowpathError(

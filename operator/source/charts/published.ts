@@ -76,11 +76,12 @@ export function shownTo(
   url: URL,
   repository: URL,
   credential: Credential | undefined,
-): Pick<FileRequest, 'authorization' | 'tls'> {
-  if (credential === undefined || url.origin !== repository.origin) return {};
+): Pick<FileRequest, 'authorization' | 'tls' | 'trusts'> {
+  if (url.origin !== repository.origin) return {};
+  if (credential === undefined) return { trusts: 'Secret' };
   const { username, password, bearerToken } = credential;
   const authorization = bearerToken === undefined ? basic(username, password) : `Bearer ${bearerToken}`;
-  return { authorization, tls: credential };
+  return { authorization, tls: credential, trusts: 'Secret' };
 }
 
 function basic(username: string | undefined, password: string | undefined): string | undefined {

@@ -51,6 +51,7 @@ export class RegistrySession {
         ...asked,
         authorization: this.#authorization,
         tls: this.#credential,
+        trusts: 'Secret',
         judges: [401, 403],
       });
     let response = await send();
@@ -89,7 +90,7 @@ export class RegistrySession {
       url: realm,
       what: `a token for ${what}`,
       authorization: this.#authorizationFor(realm),
-      tls: realm.origin === new URL(origin).origin ? this.#credential : undefined,
+      ...this.#trustFor(realm, new URL(origin)),
       judges: [401, 403],
       maxBytes: TOKEN_BYTES,
       signal,
@@ -105,6 +106,14 @@ export class RegistrySession {
         `${printable(realm.host, 100)} answers without a token, which the registry ${host} wants for ${what}. It is tried again.`,
       );
     return token;
+  }
+
+  /** Its authorities count for who may have its password, too; who we are is proved to the registry alone. */
+  #trustFor(realm: URL, registry: URL): Pick<FileRequest, 'tls' | 'trusts'> {
+    if (realm.origin === registry.origin) return { tls: this.#credential, trusts: 'Secret' };
+    if (!isOfRegistry(realm.hostname, registry.hostname)) return {};
+    const { caCert } = this.#credential ?? {};
+    return { tls: caCert === undefined ? undefined : { caCert }, trusts: 'Secret' };
   }
 
   #authorizationFor(realm: URL): string | undefined {

@@ -4,6 +4,8 @@ import { BoundedMap } from '../bounded-map.ts';
 /** However long a server asks to be left alone. */
 const LONGEST_MS = 5 * 60_000;
 const MOST_REFUSED = 10_000;
+/** Characters of a date in a header. */
+const LONGEST_DATE = 64;
 
 export interface Busy {
   status: number;
@@ -23,8 +25,7 @@ export class ServerBusy extends TowpathError {
   readonly until: number;
 
   constructor({ status, host, what, retryAfter, busyMs }: Busy) {
-    const seconds = Number(retryAfter ?? Number.NaN);
-    const asksMs = Number.isFinite(seconds) && seconds > 0 ? seconds * 1_000 : undefined;
+    const asksMs = retryAfterMs(retryAfter ?? '', Date.now());
     const why = status === 429 ? ': it is asked too often' : '';
     const when =
       asksMs === undefined
@@ -42,6 +43,13 @@ export class ServerBusy extends TowpathError {
     this.status = status;
     this.until = performance.now() + Math.min(asksMs ?? busyMs, LONGEST_MS);
   }
+}
+
+/** Seconds, or a date (RFC 9110, section 10.2.3); undefined where it is neither, or past. */
+export function retryAfterMs(text: string, now: number): number | undefined {
+  const seconds = Number(text);
+  const ms = Number.isNaN(seconds) ? Date.parse(text.slice(0, LONGEST_DATE)) - now : seconds * 1_000;
+  return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
 /** Until when what failed so is not asked for again, on the clock of performance.now(); 0: it may be at once. */

@@ -65,7 +65,7 @@ function checkAddress(address: string, host: string, rules: AddressRules): void 
   throw new TowpathError(
     'Person',
     'AddressRefused',
-    `${where} is ${kind} address, which repositories may not have. Use the Git server's own address, or ask who runs Towpath to allow it.`,
+    `${where} is ${kind} address, which repositories may not have. Use the server's own address, or ask who runs Towpath to allow it.`,
   );
 }
 

@@ -8,7 +8,7 @@ export const SOURCE_REASONS = {
   ),
   AddressRefused: person(
     'The host resolves to a loopback, link-local or metadata address.',
-    "Use the Git server's own address, or ask who runs Towpath to allow such addresses.",
+    "Use the server's own address, or ask who runs Towpath to allow such addresses.",
   ),
   PlainHTTPRefused: person(
     'A credential would travel over plain HTTP.',
@@ -40,7 +40,7 @@ export const SOURCE_REASONS = {
   ),
   CertificateUnknown: person(
     'The TLS certificate of the Git server, or of a chart repository, is not trusted.',
-    'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef; or, for all repositories, into --ca-file of the operator (certificateAuthorities in the chart).',
+    'Put the authority that signed it into the key ca.crt of the Secret in spec.source.secretRef; or, for all repositories, into --ca-file of the operator (certificateAuthorities in the chart). Of a chart: the Secret in spec.helm.registries or spec.helm.chart.secretRef.',
   ),
   TLSFailed: person(
     'No TLS connection to the Git server came about.',
