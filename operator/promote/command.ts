@@ -20,6 +20,8 @@ export interface Command {
   /** Id of the deployment that was begun for it, where its status says so. */
   readonly deployment?: number;
   readonly skipGates: readonly SkippableGate[];
+  /** Its status says that it is under way, by what was there already: it waits no more. */
+  readonly joined?: true;
   /** '': none was given. */
   readonly reason: string;
 }

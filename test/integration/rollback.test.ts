@@ -114,6 +114,20 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   const neverRan = { type: 'Rollback', candidate: inProd(newest)?.desiredDigest };
   await until(taken(await asked(OLGA, neverRan)), 'Failed', /never ran in environment .*: promote them/);
   assert.equal(await saidInProd(), 'two');
+  // Promoting what runs there lets go, too, and past no gate of what is newer.
+  const there = taken(await promote(ANNA, digest));
+  await until(
+    there,
+    'Succeeded',
+    /^It runs there already, by deployment \d+\. The hold of Promotion .* ends/,
+  );
+  await stage.until(
+    'web',
+    (of) => inProd(of)?.sync === 'Waiting' && inProd(of)?.blockedBy?.[0]?.reason === 'OutsideWindow',
+    'the newest to wait for its window alone',
+  );
+  await until(taken(await asked(OLGA, neverRan)), 'Failed');
+  await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'prod to be held once more');
   const annas = taken(await promote(ANNA, inProd(newest)?.desiredDigest ?? ''));
   const gated: Promotion = await until(annas, 'Gated');
   assert.deepEqual(
@@ -345,8 +359,11 @@ test('A3, A8, A16: who goes back, or takes back, while something is on its way d
   for (const _ of ['once', 'once more']) {
     const verified = taken(await promote(BEN, digest, { skipGates: ['windows', 'order'] }));
     await until(verified, 'Verifying');
+    // Who promotes it as well is told what becomes of it, and not that it is done.
+    const joined = taken(await promote(ANNA, digest));
+    await until(joined, 'Verifying', /^It runs there already, by deployment \d+, and is verified/);
     await until(taken(await cancel(ANNA, verified)), 'Succeeded');
-    await until(verified, 'Cancelled', /^anna took it back/);
+    for (const name of [verified, joined]) await until(name, 'Cancelled', /^anna took it back/);
     const { status } = await stage.until(
       'web',
       (of) => inProd(of)?.sync === 'Held' && inProd(of)?.revision === one,

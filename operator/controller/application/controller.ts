@@ -332,7 +332,8 @@ export class ApplicationController {
     if (this.#applications.memoryOf(target) === undefined) return false;
     // A person does not wait for what is under way, a hook say; what was begun for one is not interrupted.
     const newest = this.#parts.commands.given(target).at(-1);
-    const isUrgent = newest !== undefined && newest.deployment === undefined;
+    const isBegun = newest?.deployment !== undefined || newest?.joined === true;
+    const isUrgent = newest !== undefined && !isBegun;
     this.#targets.onCommand(target, isUrgent ? { interrupt: 'at once' } : {});
     return true;
   }

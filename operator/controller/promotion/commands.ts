@@ -256,7 +256,8 @@ export class Commands implements CommandsView {
     if (isThere || !this.#isLeading) return;
     const commands = this.given(target);
     const given = commands.map((command): Given => {
-      return { command, is: command.deployment === undefined ? 'Waiting' : 'Over' };
+      const isBegun = command.deployment !== undefined || command.joined === true;
+      return { command, is: isBegun ? 'Over' : 'Waiting' };
     });
     for (const ended of endedUnheard(commandedBy(given))) this.answer(target, ended);
     for (const command of commands) this.answer(target, withoutTarget(command));
@@ -298,7 +299,7 @@ export class Commands implements CommandsView {
     const { name, uid, spec, status } = one;
     const { type, application, environment, requestedBy, candidate, historyID, promotion, skipGates } = spec;
     // What was begun for it may not be written yet.
-    const { deployment } = this.#answers.get(keyOf(one))?.status ?? status;
+    const { deployment, phase } = this.#answers.get(keyOf(one))?.status ?? status;
     return {
       uid,
       promotion: name,
@@ -313,6 +314,7 @@ export class Commands implements CommandsView {
       ...(historyID === undefined ? {} : { historyID }),
       ...(promotion === undefined ? {} : { about: promotion }),
       ...(deployment === undefined ? {} : { deployment }),
+      ...(deployment === undefined && phase === 'Verifying' ? { joined: true } : {}),
     };
   }
 
@@ -394,12 +396,13 @@ export class Commands implements CommandsView {
 
 /** What there is to say of one whose Application, or whose environment of that, is not there. */
 function withoutTarget(command: Command): CommandAnswer {
-  const { application, environment, promotion, deployment } = command;
-  if (deployment !== undefined)
+  const { application, environment, promotion, deployment, joined } = command;
+  const begun = deployment === undefined ? 'what it promoted' : `deployment ${deployment}`;
+  if (deployment !== undefined || joined === true)
     return {
       command,
       phase: 'Superseded',
-      message: `Application ${application}, or its environment ${environment}, was deleted before deployment ${deployment} came to its end.`,
+      message: `Application ${application}, or its environment ${environment}, was deleted before ${begun} came to its end.`,
     };
   return {
     command,

@@ -207,3 +207,44 @@ test('A5: of what was overtaken while it was verified it is told when the next o
     [['Superseded', third.startedAt]],
   );
 });
+
+/** What a person is told who promotes what runs there. */
+async function toldOfWhatRuns(more: Partial<TargetState>) {
+  let told: CommandAnswer | undefined;
+  const annas = command('annas', 'Promote', { candidate: RUNS.digest });
+  const runs = { id: 3, candidate: RUNS, outcome: 'Succeeded' };
+  const run = {
+    parts: {
+      commands: { given: () => [annas], answer: (_: string, answer: CommandAnswer) => (told = answer) },
+    },
+    target: { name: 'shop/web/prod', environment: 'prod', governance: { is: 'Free' }, gates: {} },
+    context: {
+      record: { ended: [], deployment: runs },
+      store: { candidatesOf: () => [], manifests: () => undefined },
+    },
+    session: {},
+  } as unknown as Run;
+  const promoted = { command: annas, candidate: { ...RUNS, asked: '' }, blockedBy: [] };
+  const others = { refused: [], awaited: [] };
+  const state = {
+    promoted,
+    deployment: runs,
+    others,
+    settings: {},
+    found: {},
+    ...more,
+  } as unknown as TargetState;
+  await answerCommands(run, state);
+  return [told?.phase, told?.message || told?.blockedBy?.[0]?.reason];
+}
+
+test('A26: who promotes what runs there hears that the hold ends with that, and waits while nothing may be written', async () => {
+  const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: '2026-11-30T10:00:00.000Z' };
+  assert.deepEqual(await toldOfWhatRuns({}), ['Succeeded', 'It runs there already, by deployment 3.']);
+  assert.deepEqual(await toldOfWhatRuns({ found: { endedHold: hold } }), [
+    'Succeeded',
+    'It runs there already, by deployment 3. The hold of Promotion back ends with that.',
+  ]);
+  const settings = { suspended: 'It is suspended.' } as TargetState['settings'];
+  assert.deepEqual(await toldOfWhatRuns({ hold, settings }), ['Pending', 'Suspended']);
+});

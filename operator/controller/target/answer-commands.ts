@@ -1,8 +1,11 @@
 import { TowpathError } from '../../api/errors.ts';
+import type { PromotionPhase } from '../../api/v1alpha1/promotion.ts';
 import { tookBack } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
+import type { Hold } from '../../promote/hold.ts';
+import { isUndecided } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { candidateKey, type Deployment, type Waiting } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
@@ -12,7 +15,7 @@ import { type CommandedThere, commandedIn } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
 import { wantsApprovals, yesTo } from './gates.ts';
 import type { Parts, Run } from './run.ts';
-import { obstacleOf } from './stage.ts';
+import { obstacleOf, promotedThere } from './stage.ts';
 import type { TargetState } from './state.ts';
 
 /** Says in the status of each Promotion that a person made about the target what has become of it, at the end of a look. */
@@ -101,13 +104,13 @@ function ofEnded({ ended }: Pick<CommandedThere, 'ended'>): readonly CommandAnsw
 function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
   const { target, context } = run;
   const { ended, deployment: runs } = context.record;
-  return begun.map(({ command, deployment, phase }) => {
-    if (deployment === undefined)
-      return {
-        command,
-        phase,
-        message: `Something newer took the place of deployment ${command.deployment} to ${target.environment}.`,
-      };
+  return begun.map(({ command, deployment, isJoined, phase }) => {
+    if (deployment === undefined) {
+      const what = command.deployment === undefined ? 'what it promoted' : `deployment ${command.deployment}`;
+      const message = `Something newer took the place of ${what} to ${target.environment}.`;
+      return { command, phase, message };
+    }
+    if (isJoined === true) return ofJoined(run, command, deployment, phase);
     const { id, candidate, message = '' } = deployment;
     const previous = ended.findLast((one) => one.id < id)?.candidate;
     const next = [...ended, ...(runs === undefined ? [] : [runs])].find((one) => one.id > id);
@@ -123,6 +126,20 @@ function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] 
       ...(next === undefined ? {} : { overtakenAt: next.startedAt }),
     };
   });
+}
+
+/** Its record is another Promotion. */
+function ofJoined(
+  run: Run,
+  command: Command,
+  { id, candidate, message = '' }: Deployment,
+  phase: PromotionPhase,
+): CommandAnswer {
+  if (phase === 'Verifying') {
+    const said = `It runs there already, by deployment ${id}, and is verified.`;
+    return { command, candidate, phase, message: said, blockedBy: awaitedToVerify(run) };
+  }
+  return { command, candidate, phase, message: phase === 'Succeeded' ? runsAlready(id) : message };
 }
 
 async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Promise<CommandAnswer> {
@@ -141,14 +158,11 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
     ...(changes === undefined ? {} : { changes }),
     ...approvalsOf(run, candidate),
   };
-  const runs = state.deployment;
-  if (
-    runs !== undefined &&
-    candidateKey(runs.candidate) === candidateKey(candidate) &&
-    runs.outcome !== 'Failed' &&
-    runs.outcome !== 'Cancelled'
-  )
-    return { ...about, ...ofWhatRuns(runs) };
+  const runs = promotedThere(state);
+  // Where nothing may be written for now, what is held is.
+  if (runs !== undefined && state.hold !== undefined)
+    return { ...about, phase: 'Pending', message: '', blockedBy: inTheWay(state) };
+  if (runs !== undefined) return { ...about, ...ofWhatRuns(runs, state.found.endedHold) };
   if (blockedBy.length > 0) return { ...about, phase: 'Gated', message: '', blockedBy };
   const { error } = obstacleOf(state) ?? {};
   if (error instanceof Quarantine)
@@ -170,10 +184,19 @@ function approvedBy({ parts, context }: Run, { id }: Deployment): Pick<CommandAn
   return approvals.length === 0 ? {} : { approvals };
 }
 
-function ofWhatRuns({ id, outcome }: Deployment): Pick<CommandAnswer, 'phase' | 'message'> {
-  return outcome === 'Succeeded'
-    ? { phase: 'Succeeded', message: `It runs there already, by deployment ${id}.` }
-    : { phase: 'Superseded', message: `It was on its way there already, by deployment ${id}.` };
+function ofWhatRuns(
+  { id, outcome, verify }: Pick<Deployment, 'id' | 'outcome' | 'verify'>,
+  hold: Hold | undefined,
+): Pick<CommandAnswer, 'phase' | 'message'> {
+  const ends =
+    hold === undefined ? '' : ` The hold of Promotion ${hold.promotion.slice(0, 80)} ends with that.`;
+  return outcome === 'Succeeded' && !isUndecided(verify)
+    ? { phase: 'Succeeded', message: `${runsAlready(id)}${ends}` }
+    : { phase: 'Superseded', message: `It was on its way there already, by deployment ${id}.${ends}` };
+}
+
+function runsAlready(id: number): string {
+  return `It runs there already, by deployment ${id}.`;
 }
 
 function unknownYet(state: TargetState): readonly BlockedBy[] {

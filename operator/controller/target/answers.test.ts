@@ -225,7 +225,11 @@ const TABLE: Readonly<Record<PromotionPhase, Row>> = {
     'Deploying',
     /^It was on its way there already, by deployment 4/,
   ]),
-  Verifying: underWay('Verifying', ['Succeeded', 'Verifying', THERE]),
+  Verifying: underWay('Verifying', [
+    'Verifying',
+    'Verifying',
+    /^It runs there already, by deployment 4, and is verified/,
+  ]),
   Succeeded: over('Succeeded', {
     Promote: ['Succeeded', 'Succeeded', THERE],
     Retry: ['Failed', 'Succeeded', NOT_FAILED],

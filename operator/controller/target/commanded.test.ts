@@ -302,3 +302,74 @@ test('A3: without a policy what was taken back is promoted, which nothing else i
   const answer = promotedIn(run, [{ ...RUNS, asked: '' }], RUNS as Candidate, () => []);
   assert.equal(answer?.candidate?.digest, RUNS.digest);
 });
+
+const STARTED = '2026-11-30T10:00:00.000Z';
+const ENDED = '2026-11-30T10:10:00.000Z';
+const OVERTAKEN = '2026-11-30T10:20:00.000Z';
+const before = (time: string) => new Date(Date.parse(time) - 1);
+
+test('A3, A20: who promotes what is verified there is told what becomes of it, whichever name it has, and nothing is begun anew', () => {
+  const verified = {
+    trigger: 'Promotion',
+    startedAt: STARTED,
+    outcome: 'Succeeded',
+    verify: VERIFY,
+  } as const;
+  const decided = (outcome: 'Passed' | 'Failed', onFailure: 'Rollback' | 'Keep' = 'Rollback') => {
+    const verify = { ...VERIFY, onFailure, outcome, endedAt: ENDED };
+    return { ...verified, verify, ...(outcome === 'Failed' ? { outcome: 'Failed' as const } : {}) };
+  };
+  const { verify: _, ...tookBack } = { ...verified, outcome: 'Cancelled' as const, finishedAt: ENDED };
+  const newer = { id: 4, startedAt: OVERTAKEN, candidate: { id: digest('c'), digest: digest('d') } };
+  const rolledBack = { ...decided('Failed'), outcome: 'RolledBack' as const };
+  const rows: readonly [string, Partial<Deployment>, Partial<Deployment> | undefined, string][] = [
+    ['it is verified', verified, undefined, 'Verifying'],
+    ['it passed', decided('Passed'), undefined, 'Succeeded'],
+    ['it failed, and is about to be gone back from', decided('Failed'), undefined, 'Verifying'],
+    ['it failed, and is kept', decided('Failed', 'Keep'), undefined, 'Failed'],
+    ['it was gone back from', rolledBack, newer as Partial<Deployment>, 'RolledBack'],
+    ['it was taken back', tookBack, newer as Partial<Deployment>, 'Cancelled'],
+    ['it was overtaken', verified, newer as Partial<Deployment>, 'Superseded'],
+  ];
+  for (const [what, deployment, next, phase] of rows) {
+    const it = { id: 3, candidate: RUNS as Candidate, ...deployment };
+    const runs = next === undefined ? it : next;
+    const of = (one: Command) => look([one], runs, IN_STAGE, next === undefined ? [] : [it]);
+    for (const named of [{ candidate: RUNS.digest }, { candidate: RUNS.id }, { historyID: 3 }]) {
+      const joins = of(command({ ...named, requestedAt: before(ENDED) }));
+      const { begun, waits } = commandedIn(joins);
+      assert.deepEqual(
+        [begun.map((one) => [one.phase, one.isJoined]), waits],
+        [[[phase, true]], undefined],
+        what,
+      );
+      assert.equal(
+        promotedIn(joins, [{ ...RUNS, asked: '' }], RUNS as Candidate, () => [])?.candidate,
+        undefined,
+      );
+    }
+    const later = commandedIn(of(command({ candidate: RUNS.digest, requestedAt: new Date(OVERTAKEN) })));
+    assert.equal(
+      later.begun.length,
+      phase === 'Verifying' && deployment === verified ? 1 : 0,
+      `${what}: later`,
+    );
+    const other = commandedIn(of(command({ candidate: digest('f'), requestedAt: before(ENDED) })));
+    assert.equal(other.waits?.candidate, digest('f'));
+  }
+  const lost = commandedIn(
+    look([command({ candidate: RUNS.digest, joined: true })], newer as Partial<Deployment>),
+  );
+  assert.deepEqual([lost.begun.map((one) => one.phase), lost.waits], [['Superseded'], undefined]);
+});
+
+test('A26: what is held while it is verified is let go of first, by who promotes it after that', () => {
+  const verified = { startedAt: STARTED, outcome: 'Succeeded', verify: VERIFY } as const;
+  const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: ENDED, refused: true as const };
+  const waits = (requestedAt: Date) => {
+    const run = look([command({ candidate: RUNS.digest, requestedAt })], verified);
+    Object.assign(run.context.record, { hold });
+    return commandedIn(run).waits !== undefined;
+  };
+  assert.deepEqual([waits(before(ENDED)), waits(new Date(ENDED))], [false, true]);
+});

@@ -28,6 +28,8 @@ interface BegunFor {
   readonly command: Command;
   /** Undefined: nothing but the status of the Promotion knows of it. */
   readonly deployment: Deployment | undefined;
+  /** It was there already, and is not what the Promotion is the record of. */
+  readonly isJoined?: true;
   readonly phase: PromotionPhase;
 }
 
@@ -35,7 +37,7 @@ interface BegunFor {
 interface Place {
   readonly parts: Pick<Parts, 'commands' | 'ledger' | 'lookup'>;
   readonly target: Pick<TargetIdentity, 'name'>;
-  readonly context: { readonly record: Pick<TargetRecord, 'deployment' | 'ended' | 'answered'> };
+  readonly context: { readonly record: Pick<TargetRecord, 'deployment' | 'ended' | 'answered' | 'hold'> };
 }
 
 /** What persons ask for of the target by now, as its record knows it. */
@@ -47,14 +49,18 @@ export interface CommandedThere extends Commanded {
 export function commandedIn({ parts, target, context }: Place): CommandedThere {
   const given = parts.commands.given(target.name);
   if (given.length === 0) return { ...NOTHING_COMMANDED, begun: [] };
-  const { deployment, ended, answered = [] } = context.record;
+  const { deployment, ended, answered = [], hold } = context.record;
   const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
   const deploymentOf = ({ uid, deployment: id }: Command) =>
     all.findLast((one) => one.promoted?.uid === uid || (id !== undefined && one.id === id));
   const begun = given.flatMap((command): BegunFor[] => {
     const its = deploymentOf(command);
     if (its !== undefined) return [{ command, deployment: its, phase: phaseOf(its, deployment) }];
-    const isLost = command.deployment !== undefined && !answered.some(({ uid }) => uid === command.uid);
+    if (answered.some(({ uid }) => uid === command.uid)) return [];
+    const joined = joinedBy(command, all, hold);
+    if (joined !== undefined)
+      return [{ command, deployment: joined, isJoined: true, phase: phaseOf(joined, deployment) }];
+    const isLost = command.deployment !== undefined || command.joined === true;
     return isLost ? [{ command, deployment: undefined, phase: 'Superseded' }] : [];
   });
   const placeOf = (command: Command): Given['is'] => {
@@ -82,6 +88,35 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     ...(goesBack(command) ? { goesBack: true as const } : {}),
   }));
   return { ...commandedBy(places, ownIs), begun };
+}
+
+/**
+ * What a person promotes while that is verified there already: what becomes of it becomes of the Promotion, and nothing is begun
+ * anew for that. Going back is nobody else's; and what is held there is let go of first.
+ *
+ * @param all deployments of the target, in the order in which they began. @param hold of the last of them
+ */
+function joinedBy(
+  { type, requestedAt, candidate, historyID }: Command,
+  all: readonly Deployment[],
+  hold: TargetRecord['hold'],
+): Deployment | undefined {
+  if (type !== 'Promote') return undefined;
+  const named = all.find(({ id }) => id === historyID)?.candidate.digest ?? candidate;
+  return all.findLast((one, index) => {
+    const { trigger, outcome, verify, startedAt } = one;
+    if (trigger === 'Rollback' || (one.candidate.digest !== named && one.candidate.id !== named))
+      return false;
+    // Of what was taken back it is not known any more what was wanted of it.
+    if (outcome === undefined || (verify === undefined && outcome !== 'Cancelled')) return false;
+    const next = all[index + 1];
+    const until = endOf(one) ?? next?.startedAt ?? hold?.since;
+    return requestedAt >= new Date(startedAt) && (until === undefined || requestedAt < new Date(until));
+  });
+}
+
+function endOf({ verify, outcome, finishedAt }: Deployment): string | undefined {
+  return outcome === 'Cancelled' ? finishedAt : verify?.endedAt;
 }
 
 /**

@@ -252,6 +252,12 @@ const ROLLBACK: Command = {
   skipGates: [],
   reason: '',
 };
+/** What a person promotes. */
+const OF_OLD: NonNullable<TargetState['promoted']> = {
+  command: { ...ROLLBACK, type: 'Promote' },
+  candidate: { id: OLD.id, digest: OLD.digest, asked: 'a' },
+  blockedBy: [],
+};
 const CANCEL: Command = { ...ROLLBACK, type: 'Cancel', about: 'web-default-7' };
 const RESUME: Command = { ...ROLLBACK, type: 'Resume', about: 'web-back' };
 const HOLD: Hold = { promotion: 'web-back', uid: 'u', by: 'anna', since: '2026-11-23T09:00:00Z' };
@@ -694,14 +700,30 @@ const ROWS: readonly [string, Partial<TargetState>, Deed | { wait: Date | undefi
     {
       deployment: deployment(NEW),
       ...tidied(NEW, { lookedAfter: { how: 'Confirmed' } }),
-      promoted: {
-        command: { ...ROLLBACK, type: 'Promote' },
-        candidate: { id: OLD.id, digest: OLD.digest, asked: 'a' },
-        blockedBy: [ORDER],
-      },
+      promoted: { ...OF_OLD, blockedBy: [ORDER] },
       gatesChangeAt: seconds(60),
     },
     { wait: seconds(60) },
+  ],
+  [
+    'a person promotes what is there already: nothing is begun for it that would end a hold (A26)',
+    { hold: HOLD, deployment: deployment(OLD), ...seen(NEW), promoted: OF_OLD },
+    'LetGo',
+  ],
+  [
+    '… also while that is on its way',
+    { hold: HOLD, deployment: deployment(OLD, GOING_BACK), ...seen(NEW), promoted: OF_OLD },
+    'LetGo',
+  ],
+  [
+    '… but nothing is written where nothing may be',
+    { refusal, hold: HOLD, deployment: deployment(OLD), ...seen(NEW), promoted: OF_OLD },
+    { wait: undefined },
+  ],
+  [
+    '… nor by what is refused',
+    { hold: HOLD, deployment: deployment(OLD), ...seen(NEW), promoted: { ...OF_OLD, refusal: 'No.' } },
+    'Judge',
   ],
   [
     'a person lets go',

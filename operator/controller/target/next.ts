@@ -12,6 +12,7 @@ import {
   isToChoose,
   lastTry,
   obstacleOf,
+  promotedThere,
   restingTry,
   stageOf,
   waitsAt,
@@ -70,6 +71,8 @@ function nextOfLook(state: TargetState): Action {
   const onWay = isOnWayBack(state) ? nextOfTidied(state) : wait();
   if (onWay.type !== 'Wait') return onWay;
   if (found.wanted === undefined && found.obstacle === undefined) return act('Resolve');
+  // Nothing is begun for it that would end that.
+  if (state.hold !== undefined && promotedThere(state) !== undefined) return act('LetGo');
   if (found.sight !== 'Seen') return wait(inPatience(state));
   // What was looked after first says nothing of anything newer.
   const isFirst = found.first !== undefined && (!isOfWanted(state) || state.memory.renderAnew);

@@ -200,6 +200,17 @@ export function entersBy({ promoted, found: { wanted } }: TargetState): Command 
   return candidateKey(promoted.candidate) === candidateKey(wanted.candidate) ? promoted.command : undefined;
 }
 
+/** What a person promotes, where that is there already, or on its way: nothing is begun for it. */
+export function promotedThere({
+  promoted,
+  deployment,
+}: Pick<TargetState, 'promoted' | 'deployment'>): TargetState['deployment'] {
+  if (promoted?.candidate === undefined || promoted.refusal !== undefined || deployment === undefined)
+    return undefined;
+  if (deployment.outcome === 'Failed' || deployment.outcome === 'Cancelled') return undefined;
+  return candidateKey(promoted.candidate) === candidateKey(deployment.candidate) ? deployment : undefined;
+}
+
 /** The gate at which anything new waits; undefined: it would be blocked first, or may enter. */
 export function waitsAt(state: TargetState): BlockedBy | undefined {
   return blockedByOf(state, 'Waiting');

@@ -149,6 +149,8 @@ export interface Findings {
   readonly checked?: { readonly again?: Date };
   /** It is gone back: the next look, at once, goes on with that. */
   readonly wentBack?: true;
+  /** It ended with what a person promotes, which is there already. */
+  readonly endedHold?: Hold;
   /** Id of what is gone back to and was looked after before it was asked what is wanted; 0: of nothing. */
   readonly first?: number;
   /** That the sync request was acted on could not be written down: it stays open. */
@@ -218,7 +220,7 @@ export type Deed =
   | 'NoteRequest'
   /** Write down the deployment of what passed before, in the place of what failed. */
   | 'GoBack'
-  /** Let go of what a person held. */
+  /** Let go of what a person held: by a Resume, or by promoting what is there. */
   | 'LetGo'
   /** Write down that what runs became healthy, or ceased to be, for stages that come after. */
   | 'NoteHealth'
@@ -257,8 +259,8 @@ export type Outcome =
   | { readonly type: 'WentBack' }
   /** There is nothing to go back to, or that is refused. */
   | { readonly type: 'Stayed' }
-  /** What a person asked for was answered, and the hold is as it asks. */
-  | { readonly type: 'LetGone' }
+  /** What a person asked for was answered, and the hold is as it asks. `ended`: by what is promoted. */
+  | { readonly type: 'LetGone'; readonly ended?: Hold }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }

@@ -2,7 +2,7 @@ import type { Application, Trigger } from '../../../api/v1alpha1/application.ts'
 import { PROMOTION_LIMITS } from '../../../api/v1alpha1/promotion.ts';
 import { hookName, hooksFor } from '../../../apply/hooks.ts';
 import { secondTime } from '../../../kube/times.ts';
-import { rejectionOf, withoutRejection } from '../../../promote/rejection.ts';
+import { rejectionOf } from '../../../promote/rejection.ts';
 import { skipsStageBefore } from '../../../promote/skipping.ts';
 import { failedVerify, newVerify, verifyOnceMore } from '../../../promote/verify.ts';
 import {
@@ -23,6 +23,7 @@ import type { Run } from '../run.ts';
 import { entersBy, judgementOf } from '../stage.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { displacedBy } from './displaced.ts';
+import { liftFor } from './let-go.ts';
 import { manifestsOfWanted } from './manifests-of.ts';
 import {
   beginning,
@@ -85,12 +86,6 @@ export async function begin(run: Run, state: TargetState): Promise<Outcome> {
   context.unreported.begin({ how: 'begun', deployment });
   parts.evidence.release(target, comesAfter(target));
   return { type: 'Begun', ...(changes === undefined ? {} : { changes }) };
-}
-
-/** What a person promotes is rejected and held back no more. */
-function liftFor({ digest, id }: Candidate, record: TargetRecord): void {
-  delete record.hold;
-  if (record.rejected !== undefined) record.rejected = withoutRejection(record.rejected, digest, id);
 }
 
 /** What it enters by lets nothing else in, also where the Approvals' own status cannot say so before the process ends. */

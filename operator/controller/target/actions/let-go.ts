@@ -1,12 +1,28 @@
+import type { Command } from '../../../promote/command.ts';
 import { withAnswer } from '../../../promote/hold.ts';
-import type { Deployment } from '../../record/record.ts';
+import { withoutRejection } from '../../../promote/rejection.ts';
+import type { Candidate, Deployment, TargetRecord } from '../../record/record.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
 import { writeAhead } from './write-ahead.ts';
 
-/** What a person held follows its source and its policy again: a Resume names the rollback that holds. */
-export async function letGo({ context }: Run, { asked, hold }: TargetState): Promise<Outcome> {
-  if (asked === undefined) throw new Error('nobody asked for that');
+/** What a person held follows its source and its policy again: a Resume names the rollback that holds, or what is there is promoted. */
+export async function letGo({ context }: Run, state: TargetState): Promise<Outcome> {
+  const { asked, hold, promoted } = state;
+  if (asked?.type === 'Resume') return resume(context, asked, hold);
+  if (hold === undefined || promoted?.candidate === undefined) throw new Error('nobody asked for that');
+  const { candidate } = promoted;
+  await writeAhead(context, (changed) => liftFor(candidate, changed));
+  return { type: 'LetGone', ended: hold };
+}
+
+/** What a person promotes is rejected and held back no more. */
+export function liftFor({ digest, id }: Pick<Candidate, 'digest' | 'id'>, record: TargetRecord): void {
+  delete record.hold;
+  if (record.rejected !== undefined) record.rejected = withoutRejection(record.rejected, digest, id);
+}
+
+async function resume(context: Run['context'], asked: Command, hold: TargetState['hold']): Promise<Outcome> {
   const { uid, about } = asked;
   const { deployment } = context.record;
   // It would be held again, should that be taken back which ended it.
