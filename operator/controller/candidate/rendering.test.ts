@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MemoryTree } from '../../../test/harness/memory-tree.ts';
 import { TowpathError } from '../../api/errors.ts';
-import { type ChartReference, MissingCharts, type Rendered, TreeWithCharts } from '../../render/renderer.ts';
+import {
+  type ChartReference,
+  MissingBases,
+  MissingCharts,
+  type Rendered,
+  TreeWithCharts,
+} from '../../render/renderer.ts';
 import { notFound } from '../../source/charts/chart-errors.ts';
 import { Quarantine } from './quarantine.ts';
 import { Rendering, type RenderingInput } from './rendering.ts';
@@ -136,4 +142,24 @@ test('a published chart is the one that was asked for, however its version is wr
       assert.equal(error.error.reason, 'ChartArchiveInvalid');
       return true;
     });
+});
+
+test('a kustomization that lacks bases once it has its charts is told so, whatever range these are of', async () => {
+  const chart: ChartReference = { ...found, version: '^1.0.0', isRange: true, file: '.git/charts/a.tgz' };
+  const lacks = new MissingBases('', [], []);
+  const failures = [new MissingCharts('', [], [chart]), lacks];
+  const all = new Rendering({
+    renderer: { render: () => Promise.reject(failures.shift()), verify: () => assert.fail() },
+    charts: {
+      provenance: () => assert.fail(),
+      resolve: async () => '1.0.0',
+      fetch: async ({ name, version }) => ({ name, version, digest: 'x', data: Buffer.alloc(0) }),
+    },
+  });
+  const request = { path: 'web' } as Parameters<Rendering['render']>[2];
+  await assert.rejects(all.render(input, new MemoryTree({}), request, never), (error) => {
+    assert.ok(error instanceof Quarantine);
+    assert.equal(error.error, lacks);
+    return true;
+  });
 });

@@ -1,6 +1,7 @@
 import { TowpathError } from '../../api/errors.ts';
 import {
   type ChartReference,
+  MissingBases,
   MissingCharts,
   type Rendered,
   type Renderer,
@@ -131,6 +132,8 @@ export class Rendering {
       const warnings = [...rendered.warnings, ...rangeWarnings(fetched.pins, missing.of)];
       return { ...rendered, warnings, charts: fetched.pins };
     } catch (error) {
+      // It is rendered once more with these, of the same charts.
+      if (error instanceof MissingBases) throw refused(input, error);
       // The next one that is published may render.
       for (const { chart, version } of rangesOf(fetched.pins)) ranges.release(chart, version);
       const failure = error instanceof MissingCharts ? told(notWhatItSays(error)) : error;
