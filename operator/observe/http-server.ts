@@ -15,6 +15,13 @@ const LOOK_EVERY_MS = 1_000;
 const HEADER_BYTES = 16 * 1024;
 const CONNECTIONS = 256;
 
+/** What a connection holds. */
+interface Held {
+  place: Place;
+  /** Requests of it whose sender has proved who it is, and that are not answered yet. */
+  kept: number;
+}
+
 /** `keep` is called where the sender has proved who it is: its connection does not give way until it is answered. */
 export type Listener = (request: IncomingMessage, response: ServerResponse, keep: () => void) => void;
 
@@ -26,7 +33,7 @@ export class HttpServer {
   readonly #server: Server;
   readonly #address: ListenAddress;
   readonly #connections = new Places(CONNECTIONS);
-  readonly #places = new WeakMap<Socket, Place>();
+  readonly #held = new WeakMap<Socket, Held>();
 
   constructor(address: ListenAddress, listener: Listener, options: ServerOptions = {}) {
     this.#address = address;
@@ -38,24 +45,29 @@ export class HttpServer {
     };
     this.#server = createServer({ ...bounds, ...options }, (request, response) => {
       const { socket } = request;
-      listener(request, response, () => {
-        this.#places.get(socket)?.leave();
-        response.once('close', () => this.#place(socket));
-      });
+      listener(request, response, () => this.#keep(socket, response));
     });
     this.#server.on('connection', (socket) => {
-      this.#place(socket);
-      socket.once('close', () => this.#places.get(socket)?.leave());
+      this.#held.set(socket, { place: this.#place(socket), kept: 0 });
+      socket.once('close', () => this.#held.get(socket)?.place.leave());
     });
     this.#server.unref();
   }
 
-  #place(socket: Socket): void {
-    if (socket.destroyed) return;
-    this.#places.set(
-      socket,
-      this.#connections.take(socket.remoteAddress ?? '', () => socket.destroy(), 1),
-    );
+  /** Requests that are sent one after another, without waiting for answers, are kept together: it has one place again after the last. */
+  #keep(socket: Socket, response: ServerResponse): void {
+    const held = this.#held.get(socket);
+    if (held === undefined) return;
+    held.place.leave();
+    held.kept += 1;
+    response.once('close', () => {
+      held.kept -= 1;
+      if (held.kept === 0 && !socket.destroyed) held.place = this.#place(socket);
+    });
+  }
+
+  #place(socket: Socket): Place {
+    return this.#connections.take(socket.remoteAddress ?? '', () => socket.destroy(), 1);
   }
 
   /** Resolves with the port it listens on; rejects where the address cannot be had. */
