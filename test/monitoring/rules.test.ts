@@ -308,6 +308,11 @@ const CASES: Readonly<Record<string, Case>> = {
         ...gauge('process_open_fds', '', '810x120'),
         ...gauge('process_max_fds', '', '1024x120'),
       },
+      'another process': {
+        ...RIGHT,
+        [`process_open_fds{${replica('other')}}`]: '1000x120',
+        [`process_max_fds{${replica('other')}}`]: '1024x120',
+      },
     },
   },
 };
