@@ -32,6 +32,15 @@ test('every default fits its own form', () => {
     if (type === 'string' && value !== '') assert.doesNotThrow(() => read([`--${name}=${value}`]));
 });
 
+test('what the ledger keeps can be more than by default, up to a bound that is told', () => {
+  for (const name of ['archive-size', 'gone-promotions', 'gone-archive-size'] as const) {
+    for (const given of ['1', '101', '999']) assert.equal(read([`--${name}=${given}`])[name], given);
+    for (const given of ['0', '1000', '1e2', ''])
+      assert.throws(() => read([`--${name}=${given}`]), /it must be a whole number from 1 to 999/);
+    assert.match(FLAGS[name].help, /1 to 999/);
+  }
+});
+
 const wrong: [string, RegExp][] = [
   ['--render-processes=many', /--render-processes is "many"; it must be a whole number/],
   ['--lease-duration=15', /--lease-duration is "15"; it must be a duration/],

@@ -28,6 +28,11 @@ const FORMS = {
     hint: 'a duration above zero, such as 30s, 5m or 1h30m',
   },
   count: { fits: (value: string) => /^[1-9]\d?$/.test(value), hint: 'a whole number from 1 to 99' },
+  // Of one namespace, or of all that is gone: a thousand ConfigMaps of 64 KB are 64 MB, which etcd has room for.
+  'larger count': {
+    fits: (value: string) => /^[1-9]\d{0,2}$/.test(value),
+    hint: 'a whole number from 1 to 999',
+  },
   address: {
     fits: (value: string) => listenAddress(value) !== undefined,
     hint: 'an address with a port, such as 127.0.0.1:8081, or :8081 for all addresses',
@@ -51,6 +56,10 @@ const FORMS = {
   roles: {
     fits: (value: string) => value === '' || /^[^\s,/%]{1,253}(,[^\s,/%]{1,253})*$/.test(value),
     hint: 'names of ClusterRoles with commas between them, such as edit,view, or empty for none',
+  },
+  role: {
+    fits: (value: string) => /^[^\s,/%]{1,253}$/.test(value),
+    hint: 'the name of a ClusterRole',
   },
   'pod security': {
     fits: (value: string) => ['', 'privileged', 'baseline', 'restricted'].includes(value),
@@ -92,6 +101,12 @@ export const FLAGS = {
     default: '',
     help: 'Id of this installation, which a reinstall must keep to own what it owned. Default: namespace/towpath.',
   },
+  'cluster-role': {
+    type: 'string',
+    form: 'role',
+    default: '',
+    help: 'ClusterRole of the chart that stands for this installation, by which it tells itself from another one of the same id. Default: the youngest of its namespace and id.',
+  },
   engine: {
     type: 'string',
     form: 'program',
@@ -127,7 +142,7 @@ export const FLAGS = {
     type: 'string',
     form: 'count',
     default: '10',
-    help: 'How many Promotions that ended each Application keeps in each environment; older ones are in the archive alone.',
+    help: 'How many Promotions that ended each Application keeps in each environment, 1 to 99; older ones are in the archive alone.',
   },
   'archive-interval': {
     type: 'string',
@@ -137,21 +152,21 @@ export const FLAGS = {
   },
   'archive-size': {
     type: 'string',
-    form: 'count',
+    form: 'larger count',
     default: '40',
-    help: 'How many ConfigMaps of 64 KB, in --namespace, the archive may have for each namespace of Applications; the oldest goes first.',
+    help: 'How many ConfigMaps of 64 KB, in --namespace, the archive may have for each namespace of Applications, 1 to 999; the oldest goes first.',
   },
   'gone-promotions': {
     type: 'string',
-    form: 'count',
+    form: 'larger count',
     default: '100',
-    help: 'How many Promotions that ended are kept in a namespace of Applications, and environments of these, that are gone; older ones are in the archive alone.',
+    help: 'How many Promotions that ended are kept in a namespace of Applications, and environments of these, that are gone, 1 to 999; older ones are in the archive alone.',
   },
   'gone-archive-size': {
     type: 'string',
-    form: 'count',
+    form: 'larger count',
     default: '400',
-    help: 'How many ConfigMaps of 64 KB the archive may have for all namespaces together in which neither an Application nor a Promotion is any more; the oldest goes first.',
+    help: 'How many ConfigMaps of 64 KB the archive may have for all namespaces together in which neither an Application nor a Promotion is any more, 1 to 999; the oldest goes first.',
   },
   'gone-retention': {
     type: 'string',
@@ -245,7 +260,7 @@ export const FLAGS = {
     type: 'string',
     form: 'count',
     default: '2',
-    help: 'How many render engines run at once.',
+    help: 'How many render engines run at once, 1 to 99.',
   },
   'ca-file': {
     type: 'string',
@@ -314,7 +329,8 @@ export function readFlags(
     if (flag.isRequired && (given ?? '') === '')
       throw new Error(`--${name} is missing; it must be ${form?.hint}.`);
     if (given === undefined) return flag.default;
-    if (form !== undefined && given !== flag.default && !form.fits(String(given)))
+    // Empty is as if it were not given, where that is the default.
+    if (form !== undefined && !(given === '' && flag.default === '') && !form.fits(String(given)))
       throw new Error(`--${name} is "${given}"; it must be ${form.hint}.`);
     return flag.type === 'boolean' && typeof given === 'string'
       ? given === 'true'

@@ -159,7 +159,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     },
   },
   installation: text(
-    'Id by which an upgrade and a reinstall own what was deployed; with another one all of it is NotOwned. Default: namespace/full name, `sys/gitops-towpath` for the release gitops in sys: docs/installation.md.',
+    'Id by which an upgrade and a reinstall own what was deployed; with another one all of it is NotOwned. Of two installations with the same id in one cluster the younger one does nothing and says so, whatever they watch. Default: namespace/full name, `sys/gitops-towpath` for the release gitops in sys: docs/installation.md.',
     '',
     { pattern: whole('[A-Za-z0-9][-A-Za-z0-9._/:]{0,252}') },
   ),
@@ -169,7 +169,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     { pattern: whole(LABEL) },
   ),
   impersonate: names(
-    "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists.",
+    "Names of the ServiceAccounts, in the Applications' namespaces, as which the operator may write. Nothing else in the cluster can be written by it, but what docs/security.md lists. Without towpath there is no managed access.",
     ['towpath'],
   ),
   managedAccess: {
@@ -178,7 +178,7 @@ export const CHART_VALUES: ChartGroup['values'] = {
     values: {
       clusterRoles: {
         description:
-          'ClusterRoles that may be bound. An Environment with another one is stalled. Empty, or with watchNamespace: the operator has no right to make any of it, and Environments name a serviceAccountName.',
+          'ClusterRoles that may be bound. An Environment with another one is stalled. Empty, with watchNamespace, or where impersonate does not list towpath: the operator has no right to make any of it, and Environments name a serviceAccountName.',
         default: ['edit'],
         schema: {
           type: 'array',

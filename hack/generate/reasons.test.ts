@@ -94,6 +94,7 @@ const BETTER_KNOWN: Readonly<Record<string, readonly string[]>> = {
   KindMissing: ['Time'], // a definition that was just applied is not established yet
   EnvironmentInvalid: ['Person'], // an Application waits for the Environment, and that one for who writes it
   WindowInvalid: ['Person'], // likewise
+  EnvironmentInUse: ['Person'], // of an installation that is gone nobody but a person takes the finalizer off
   Deleting: ['Resource'], // what a person asks for meanwhile waits for that
 };
 

@@ -560,6 +560,7 @@ const MANAGED = [
 for (const [how, values] of [
   ['without ClusterRoles that may be bound', { managedAccess: { clusterRoles: [] } }],
   ['that watches one namespace', { watchNamespace: 'shop' }],
+  ['that may not write as the ServiceAccount that has it', { impersonate: ['deployer'] }],
 ] as const)
   test(`S15: an installation ${how} may make no access, and needs no policy that bounds it`, async () => {
     const objects = await rendered(values);

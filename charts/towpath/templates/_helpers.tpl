@@ -116,9 +116,9 @@ app.kubernetes.io/name: "{{ include "towpath.name" . }}-test"
 {{- end }}
 {{- end -}}
 
-{{/* Not empty where it may make managed access. */}}
+{{/* Not empty where it may make managed access: that is used as the ServiceAccount towpath. */}}
 {{- define "towpath.managesAccess" -}}
-{{- if and .Values.managedAccess.clusterRoles (not .Values.watchNamespace) }}true{{ end -}}
+{{- if and .Values.managedAccess.clusterRoles (not .Values.watchNamespace) (has "towpath" .Values.impersonate) }}true{{ end -}}
 {{- end -}}
 
 {{/* Not one of those that Applications may name: one in this namespace would have the operator's own rights. */}}

@@ -239,7 +239,7 @@ export class ManagedAccess implements AccessKeeper {
       return classify(error, isManaged ? 'manage access in' : 'look at', namespaceId(namespace)).error;
     const next =
       client === this.#options.home
-        ? "Grant it by the chart's value managedAccess.clusterRoles."
+        ? "Grant it by the chart's values: managedAccess.clusterRoles, and towpath in impersonate."
         : "Grant it to the account of the Environment's kubeconfig.";
     const begin = isManaged
       ? `Towpath itself may not manage access for Environment ${environment}: `

@@ -3,8 +3,8 @@ import { none, person, type ReasonTable, resource } from './reason.ts';
 /** Reaching another cluster by its kubeconfig; what it costs an Environment costs each of its Applications. */
 export const CLUSTER_REASONS = {
   EnvironmentInUse: resource(
-    'An Environment is to be deleted, and something is deployed there.',
-    'Take it out of spec.environments of the Applications that the message names, or delete them.',
+    'An Environment is to be deleted, and something is deployed there, or it has the finalizer of another installation, or of somebody else.',
+    'Take it out of spec.environments of the Applications that the message names, or delete them; or as the message says.',
   ),
   Available: none('The Environment can be deployed to.'),
   KubeConfigMissing: resource(

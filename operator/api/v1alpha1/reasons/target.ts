@@ -144,7 +144,7 @@ export const TARGET_REASONS = {
   ),
   AccessNotGranted: resource(
     'Towpath itself has no right to make the access that an Environment has managed.',
-    'Grant what the message names: by managedAccess.clusterRoles in the values of the chart, or on another cluster to the account of the kubeconfig.',
+    'Grant what the message names: by managedAccess.clusterRoles, and towpath in impersonate, in the values of the chart, or on another cluster to the account of the kubeconfig.',
   ),
   OutOfBounds: person(
     'An object stands outside of the target namespace, or in none, and the Environment does not allow that.',
