@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseDuration } from './api/v1alpha1/duration.ts';
-import { GROUP } from './api/v1alpha1/names.ts';
 import { ApplicationController } from './controller/application/controller.ts';
 import { Targets } from './controller/application/targets.ts';
 import { takeAnswer, watchApplications } from './controller/application/watch-applications.ts';
 import { Cluster } from './controller/cluster/cluster.ts';
 import { EnvironmentController } from './controller/environment/controller.ts';
+import { environmentFinalizer } from './controller/environment/left-finalizers.ts';
 import { ManagedAccess } from './controller/environment/managed-access.ts';
 import { Home } from './controller/home/home.ts';
 import { defaultInstallation, leaseName } from './controller/home/installations.ts';
@@ -21,7 +21,6 @@ import { type ClientOptions, KubeClient, type KubeObject } from './kube/client.t
 import type { LedBefore } from './kube/lease.ts';
 import type { ListWatch } from './kube/list-watch.ts';
 import { WriteGate } from './kube/write-gate.ts';
-import { addressOf as digestAddress } from './manifest/digest.ts';
 import { APPLICATION_LINES } from './observe/application-log.ts';
 import { Slices } from './observe/event-loop-slices.ts';
 import { HttpServer } from './observe/http-server.ts';
@@ -244,6 +243,7 @@ export class Operator {
       log,
       namespace: flags.namespace,
       installation: this.#installation,
+      clusterRole: flags['cluster-role'],
       watchNamespace: flags['watch-namespace'],
       times: {
         leaseDurationMs: parseDuration(flags['lease-duration']),
@@ -252,6 +252,7 @@ export class Operator {
       },
       upgradesDefinitions: flags['upgrade-definitions'],
       giveWay,
+      onInstallations: () => this.#environments.onInstallations(),
       onEventFault: (error: unknown) =>
         log.warn({ error: describe(error) }, 'An event could not be written.'),
       obstacle: () => this.#obstacle(),
@@ -316,6 +317,7 @@ export class Operator {
       isOnly: this.#flags['watch-namespace'] === '',
       clusterRoles: rolesOf(this.#flags),
       finalizer: environmentFinalizer(this.#installation),
+      installations: () => this.#home.installations,
       usesOf: (name) => this.#controller.usesOf(name),
       isNamed: (name) => this.#controller.isNamed(name),
       recordedIn: (name) => this.#controller.recordedIn(name),
@@ -534,11 +536,6 @@ export class Operator {
       onDelivery: (provider, outcome) => this.#metrics.delivered(provider, outcome),
     });
   }
-}
-
-/** Several installations may deploy to one Environment, each for namespaces of its own. */
-function environmentFinalizer(installation: string): string {
-  return `${GROUP}/used-by-${digestAddress(installation)}`;
 }
 
 function authoritiesOf(flags: FlagValues, log: Logger): Authorities | undefined {

@@ -95,3 +95,9 @@ export function laterChart(): string {
   writeFileSync(path, readFileSync(path, 'utf8').replaceAll('0.1.0', '0.2.0'));
   return chart;
 }
+
+/** Which of two objects is older, an API server tells to the second. */
+export async function anotherSecond(): Promise<void> {
+  const start = Math.floor(Date.now() / 1_000);
+  await eventually(() => Math.floor(Date.now() / 1_000) > start + 1, { describe: 'the next second but one' });
+}

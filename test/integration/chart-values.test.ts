@@ -366,9 +366,13 @@ test('what helm says after an install names the commands that tell whether it wo
   for (const said of ['of shop.', 'nothing can be deployed', 'Secret towpath-webhooks of namespace gitops'])
     assert.ok(other.includes(said), other);
   assert.doesNotMatch(other, /helm --namespace|No registry/);
-  const unmanaged = /Environments with managed access \(spec\.access\.clusterRole\) deploy nothing in this cluster/;
+  const unmanaged =
+    /Environments with managed access \(spec\.access\.clusterRole\) deploy nothing in this cluster/;
   assert.match(await notes({ impersonate: ['deployer'] }), unmanaged);
-  for (const managed of [all, await notes({ impersonate: ['deployer'], managedAccess: { clusterRoles: [] } })])
+  for (const managed of [
+    all,
+    await notes({ impersonate: ['deployer'], managedAccess: { clusterRoles: [] } }),
+  ])
     assert.doesNotMatch(managed, unmanaged);
 });
 

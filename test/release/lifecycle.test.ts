@@ -5,7 +5,13 @@ import { before, type TestContext, test } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
 import { ANNOTATION_VERSION } from '../../operator/api/v1alpha1/names.ts';
 import { UPGRADE_RIGHTS } from '../../operator/kube/rights.ts';
-import { laterChart, newReleases, type Releases, untilItLooked } from '../harness/chart-releases.ts';
+import {
+  anotherSecond,
+  laterChart,
+  newReleases,
+  type Releases,
+  untilItLooked,
+} from '../harness/chart-releases.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { helm } from '../harness/helm.ts';
 import {
@@ -404,9 +410,3 @@ const untilReady = (operator: RunningOperator) =>
   eventually(async () => (await fetch(`${await operator.url('probe')}/readyz`)).status === 200, {
     describe: 'the operator to be ready',
   });
-
-/** Which of two objects is older, an API server tells to the second. */
-async function anotherSecond(): Promise<void> {
-  const start = Math.floor(Date.now() / 1_000);
-  await eventually(() => Math.floor(Date.now() / 1_000) > start + 1, { describe: 'the next second but one' });
-}

@@ -7,12 +7,14 @@ import type { Logger } from '../../observe/log.ts';
 import { nextChange } from '../../promote/gates/freeze.ts';
 import { checksFault, gatesFault } from '../../promote/gates/gates-fault.ts';
 import type { Cluster } from '../cluster/cluster.ts';
+import type { KnownInstallations } from '../home/installations.ts';
 import { HOME, type PlacedTarget } from '../record/target.ts';
 import { Timers } from '../work/timers.ts';
 import type { Connect } from './cluster-link.ts';
 import { Clusters } from './clusters.ts';
 import type { EnvironmentFacts } from './environment-status.ts';
 import { Environments, type EnvironmentsView, type KnownEnvironment } from './environments.ts';
+import { heldUp, isLeftHeld, oursToTakeOff } from './left-finalizers.ts';
 import { unlistedRole } from './managed-access.ts';
 import { managedRoleOf } from './managed-objects.ts';
 import type { KnownLabels } from './namespace-labels.ts';
@@ -35,6 +37,8 @@ export interface EnvironmentControllerOptions {
   clusterRoles: readonly string[];
   /** By which our finalizer is told from another installation's. */
   finalizer: string;
+  /** Which there are in the cluster; undefined: not known yet. */
+  installations(): KnownInstallations | undefined;
   /** What is deployed there. */
   usesOf(environment: string): Uses;
   /** Whether an Application names it, also one of which it is not known yet where it lands. */
@@ -53,6 +57,9 @@ export interface EnvironmentControllerOptions {
 const NOWHERE: ReadonlySet<string> = new Set();
 /** What is counted is told so long after it changed: what comes together is one write. */
 const COUNT_AFTER_MS = 2_000;
+/** A line of the log. */
+const TAKEN_OFF =
+  'An Environment is being deleted: finalizers of installations that there are no more were taken off it.';
 
 /** The Environments: what they say, which clusters they are in, and what their status tells. */
 export class EnvironmentController implements EnvironmentsView {
@@ -95,9 +102,11 @@ export class EnvironmentController implements EnvironmentsView {
       get: (name) => this.get(name),
       names: () => this.#environments.names(),
       isUsed: (name) => options.usesOf(name).applications.length > 0,
-      isOurs: (name) => options.isOnly || options.isNamed(name),
+      isOurs: (name) => options.isOnly || options.isNamed(name) || this.#isLeft(name),
       isShared: !options.isOnly,
       finalizer: options.finalizer,
+      leftOf: (finalizers) => oursToTakeOff(finalizers, options.installations()),
+      onLeftTaken: (environment, finalizers) => log.info({ environment, finalizers }, TAKEN_OFF),
       factsOf: (name) => this.#factsOf(name),
       onWritten: (object) => {
         this.#environments.takeIn(object);
@@ -136,6 +145,11 @@ export class EnvironmentController implements EnvironmentsView {
     this.#writer.follow();
     this.#freezes.clear();
     this.#counts.clear();
+  }
+
+  /** There are other installations than before: those that are gone hold nobody up. */
+  onInstallations(): void {
+    for (const name of this.#environments.names()) if (this.#isGoing(name)) this.#writer.due(name);
   }
 
   /** Something of what is deployed there changed: that is told, but not for each object that comes (A14). */
@@ -216,6 +230,16 @@ export class EnvironmentController implements EnvironmentsView {
     }
   }
 
+  #isGoing(name: string): boolean {
+    return this.get(name)?.object.metadata.deletionTimestamp !== undefined;
+  }
+
+  /** It is being deleted, and waits for nobody who is there: then whoever is there tells of it. */
+  #isLeft(name: string): boolean {
+    const finalizers = this.get(name)?.object.metadata.finalizers ?? [];
+    return this.#isGoing(name) && isLeftHeld(finalizers, this.#options.installations());
+  }
+
   #notWritten(name: string, error: unknown): void {
     const message = error instanceof Error ? error.message : String(error);
     this.#options.log.warn(
@@ -252,6 +276,12 @@ export class EnvironmentController implements EnvironmentsView {
     else this.#recorded.delete(name);
   }
 
+  #heldBy(name: string, uses: Uses): TowpathError | undefined {
+    const { finalizer, installations } = this.#options;
+    const { finalizers = [] } = this.get(name)?.object.metadata ?? {};
+    return inUse(name, uses) ?? heldUp(name, finalizers, finalizer, installations());
+  }
+
   #factsOf(name: string): EnvironmentFacts {
     const { client, usesOf, isOnly, clusterRoles } = this.#options;
     const environment = this.get(name)?.environment;
@@ -262,10 +292,9 @@ export class EnvironmentController implements EnvironmentsView {
     if (change !== undefined) this.#freezes.setIfNone(name, change.getTime() - now.getTime() + 5);
     const uses = usesOf(name);
     const { frozenUntil, ...counts } = countsOf(uses, freezes, now);
-    const isGoing = environment?.metadata.deletionTimestamp !== undefined;
     return {
       others: { frozenUntil, ...(isOnly ? counts : {}) },
-      deletion: isGoing ? inUse(name, uses) : undefined,
+      deletion: this.#isGoing(name) ? this.#heldBy(name, uses) : undefined,
       access: environment && unlistedRole(name, managedRoleOf(environment.spec), clusterRoles),
       gates: environment && faultIn(environment),
       stand: this.#clusters.stand(name),

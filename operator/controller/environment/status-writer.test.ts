@@ -27,6 +27,9 @@ const BEFORE = {
   cluster: { reachable: true },
 };
 
+/** All installations that hold an Environment are there. */
+const NOTHING_LEFT = { leftOf: () => [], onLeftTaken: () => assert.fail('nothing was left') };
+
 /** Of a server that answers each request with an object. */
 async function clientAnsweredBy(
   t: TestContext,
@@ -80,6 +83,7 @@ test('A6: an Environment that is stored and cannot be read says so on itself, in
     isOurs: () => true,
     isShared: false,
     finalizer: 'towpath.dev/test',
+    ...NOTHING_LEFT,
     factsOf: () => assert.fail('nothing of it is known'),
     onWritten: () => undefined,
     onHeld: () => undefined,
@@ -144,6 +148,7 @@ test('A14: two installations that each know something else of one Environment do
       isOurs: (one) => one === name,
       isShared: true,
       finalizer: `towpath.dev/${of}`,
+      ...NOTHING_LEFT,
       factsOf: () => ({
         stand: undefined,
         homeVersion: 'v1.37.2',
@@ -202,6 +207,7 @@ test('an Environment that comes into use gets our finalizer before anything is t
     isOurs: () => false,
     isShared: false,
     finalizer: 'towpath.dev/test',
+    ...NOTHING_LEFT,
     factsOf: () => assert.fail('it is not ours to tell of'),
     onWritten: () => told.push('taken in'),
     onHeld: (name) => told.push(`${name} is held`),
@@ -218,5 +224,48 @@ test('an Environment that comes into use gets our finalizer before anything is t
     ...['taken in', 'eu is held'],
     // Also where the answer was lost and the next try found nothing to write.
     'nothing is left of eu',
+  ]);
+});
+
+test('an Environment that is being deleted is let go of for installations that there are no more, and for nobody else', async (t) => {
+  const onFault = faultsOf(t);
+  const told: string[] = [];
+  const metadata = { name: 'eu', uid: 'u', resourceVersion: '7' };
+  const finalizers = ['towpath.dev/used-by-gone', 'example.com/other', 'towpath.dev/used-by-other'];
+  const kind = { apiVersion: 'towpath.dev/v1alpha1', kind: 'Environment' };
+  const going = { deletionTimestamp: '2026-12-01T10:00:00Z' };
+  const stays: KubeObject = { ...kind, metadata: { ...metadata, name: 'us', finalizers } };
+  let goes: KubeObject = { ...kind, metadata: { ...metadata, ...going, finalizers } };
+  const client = await clientAnsweredBy(t, (path, body) => {
+    told.push(`${path.split('/').at(-1)?.split('?')[0]} ${body}`);
+    goes = { ...goes, metadata: { ...goes.metadata, finalizers: finalizers.slice(1) } };
+    return goes;
+  });
+  const writer = new EnvironmentStatusWriter({
+    client,
+    get: (name) => ({ object: name === 'eu' ? goes : stays, environment: undefined, errors: [] }),
+    names: () => ['us', 'eu'],
+    isUsed: () => false,
+    isOurs: () => false,
+    isShared: false,
+    finalizer: 'towpath.dev/test',
+    leftOf: (all) => all.filter((one) => one === 'towpath.dev/used-by-gone'),
+    onLeftTaken: (name, left) => told.push(`${name} has ${left.join()} no more`),
+    factsOf: () => assert.fail('it is not ours to tell of'),
+    onWritten: () => undefined,
+    onHeld: () => assert.fail('we do not hold it'),
+    onDone: (name) => told.push(`nothing is left of ${name}`),
+    onFault,
+    random: Math.random,
+  });
+  t.after(() => writer.follow());
+  writer.lead();
+  await eventually(() => told.length >= 4, { describe: 'the finalizer to go' });
+  const patch = { metadata: { resourceVersion: '7', finalizers: finalizers.slice(1) } };
+  assert.deepEqual(told.toSorted(), [
+    'eu has towpath.dev/used-by-gone no more',
+    `eu ${JSON.stringify(patch)}`,
+    'nothing is left of eu',
+    'nothing is left of us',
   ]);
 });

@@ -19,6 +19,9 @@ export interface EnvironmentStatusWriterOptions {
   /** Whether other installations tell of the same Environments. */
   isShared: boolean;
   finalizer: string;
+  /** Of the finalizers of one that is being deleted those that this installation is to take off for who is gone. */
+  leftOf(finalizers: readonly string[]): readonly string[];
+  onLeftTaken(name: string, finalizers: readonly string[]): void;
   /** What is to be told of it now. */
   factsOf(name: string): EnvironmentFacts;
   /** Takes in what a write returned. */
@@ -64,24 +67,31 @@ export class EnvironmentStatusWriter {
     this.#writes.due(name);
   }
 
-  /** Sees to it that what is used has our finalizer, and nothing else has; answers whether there is something to tell. */
+  /**
+   * Sees to it that what is used has our finalizer, and nothing else has, and that nobody who is gone holds up its
+   * deletion; answers whether there is something to tell.
+   */
   async #isToTell(name: string, signal: AbortSignal): Promise<boolean> {
-    const { client, get, isUsed, isOurs, finalizer } = this.#options;
+    const { client, get, isUsed, isOurs, finalizer, leftOf, onLeftTaken, onHeld } = this.#options;
     const metadata = get(name)?.object.metadata;
     if (metadata === undefined) return false;
     const { finalizers = [], resourceVersion, deletionTimestamp } = metadata;
+    const isGoing = deletionTimestamp !== undefined;
+    const left = isGoing ? leftOf(finalizers) : [];
     const isHeld = finalizers.includes(finalizer);
-    const isWanted = isUsed(name);
-    if (isHeld === isWanted || (isWanted && deletionTimestamp !== undefined)) return isOurs(name);
-    const others = finalizers.filter((one) => one !== finalizer);
+    // None comes to one that is going.
+    const isToBeHeld = isUsed(name) && (isHeld || !isGoing);
+    if (isHeld === isToBeHeld && left.length === 0) return isOurs(name);
+    const others = finalizers.filter((one) => one !== finalizer && !left.includes(one));
     const body = {
-      metadata: { resourceVersion, finalizers: isWanted ? [...others, finalizer] : others },
+      metadata: { resourceVersion, finalizers: isToBeHeld ? [...others, finalizer] : others },
     };
     try {
       this.#options.onWritten(
         await client.mergePatch({ resource: ENVIRONMENTS, name }, body, {}, { signal }),
       );
-      if (isWanted) this.#options.onHeld(name);
+      if (left.length > 0) onLeftTaken(name, left);
+      if (isToBeHeld) onHeld(name);
     } catch (error) {
       if (!isNotFound(error)) throw error;
       return false;

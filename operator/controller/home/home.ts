@@ -4,7 +4,7 @@ import type { KubeClient } from '../../kube/client.ts';
 import { EventRecorder } from '../../kube/events.ts';
 import type { WriteGate } from '../../kube/write-gate.ts';
 import type { Logger } from '../../observe/log.ts';
-import { Installations, leaseName } from './installations.ts';
+import { Installations, type KnownInstallations, leaseName } from './installations.ts';
 import { Leadership, type LeadershipOptions } from './leadership.ts';
 import { upgradeDefinitions } from './own-definitions.ts';
 
@@ -15,12 +15,16 @@ export interface HomeOptions extends Pick<LeadershipOptions, 'obstacle' | 'tryRe
   /** Where the Lease and the records are. */
   namespace: string;
   installation: string;
+  /** That stands for this installation; '': unknown. */
+  clusterRole: string;
   /** Of the Applications that are looked after; '': all. */
   watchNamespace: string;
   times: Pick<LeadershipOptions['lease'], 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>;
   upgradesDefinitions: boolean;
   /** Called where another installation comes to look after the same Applications: it must stop this one. */
   giveWay(): void;
+  /** There are other installations than before. */
+  onInstallations(): void;
   onEventFault(error: unknown): void;
   random(): number;
 }
@@ -43,7 +47,7 @@ export class Home {
 
   /** `stopping` ends what waits. */
   constructor(options: HomeOptions, stopping: AbortSignal) {
-    const { client, log, namespace, installation, watchNamespace, giveWay } = options;
+    const { client, log, namespace, installation, clusterRole, watchNamespace, giveWay } = options;
     this.#options = options;
     this.client = client;
     this.lease = leaseName(namespace, installation);
@@ -57,9 +61,11 @@ export class Home {
       client,
       namespace,
       id: installation,
+      clusterRole,
       watchNamespace,
       log,
       giveWay,
+      onChange: () => options.onInstallations(),
     });
     this.#leadership = new Leadership(this.#leadershipOptions(), stopping);
   }
@@ -76,6 +82,11 @@ export class Home {
   /** Until when whoever led before this process renewed the Lease. */
   get ledUntil(): Date | undefined {
     return this.#leadership.ledUntil;
+  }
+
+  /** Undefined: not known yet. */
+  get installations(): KnownInstallations | undefined {
+    return this.#installations.known;
   }
 
   /** Why it is not known whether there is another installation, or who that is. */

@@ -17,6 +17,8 @@ const CLUSTER_ROLES = { group: 'rbac.authorization.k8s.io', version: 'v1', plura
 interface Installation {
   namespace: string;
   clusterRole: string;
+  /** Name of its release: an upgrade that changes its names has two ClusterRoles for a while. */
+  release: string;
   /** By which all that it has in no namespace is found; '': by nothing. */
   selector: string;
   id: string;
@@ -32,10 +34,25 @@ export interface InstallationsOptions {
   /** Of this installation. */
   namespace: string;
   id: string;
+  /** Name of its ClusterRole; '': unknown, as from source. */
+  clusterRole: string;
   watchNamespace: string;
   log: Logger;
   /** Called where one comes to look after the same Applications while this one already does. */
   giveWay(): void;
+  /** There are others than before. */
+  onChange(): void;
+}
+
+/** The installations that there are. */
+export interface KnownInstallations {
+  /** Of all of them, this one among them. */
+  readonly ids: ReadonlySet<string>;
+  /**
+   * Whether no other one can be at work, one from source neither, which has no ClusterRole: this one's says that it looks
+   * after all Applications.
+   */
+  readonly isOnly: boolean;
 }
 
 /**
@@ -54,7 +71,8 @@ export function defaultInstallation(namespace: string): string {
 
 /**
  * The installations of a cluster, so that two never look after the same Applications: of two that would, the older one
- * does and the younger one waits. Which is older is written down before either runs, and by the API server, so no
+ * does and the younger one waits. So it is with two that have the same id, by which each would take the other's Lease,
+ * or marks, for its own, whatever they look after. Which is older is written down before either runs, and by the API server, so no
  * order of starts and no clock of ours can make both go on. An operator without a ClusterRole of the chart (in
  * development) is younger than all.
  */
@@ -79,9 +97,9 @@ export class Installations {
       onEvent: ({ type, object }) => {
         if (type === 'Deleted') this.#installations.delete(object.uid);
         else this.#installations.set(object.uid, object);
-        if (this.#watch.synced) this.#judge();
+        if (this.#watch.synced) this.#changed();
       },
-      onListed: () => this.#judge(),
+      onListed: () => this.#changed(),
       onState: (state) => {
         if (state.state === 'Watching') this.#fault.end();
         if (state.state === 'Failing') this.#warn(state.error.message);
@@ -96,6 +114,18 @@ export class Installations {
   get problem(): string | undefined {
     if (this.#watch.synced) return this.#rival;
     return `Whether another installation looks after the same Applications is not known yet${this.#fault.message === undefined ? '.' : `; it is tried again: ${this.#fault.message}`}`;
+  }
+
+  /** Undefined: it is not known yet which there are. */
+  get known(): KnownInstallations | undefined {
+    if (!this.#watch.synced) return undefined;
+    const all = [...this.#installations.values()];
+    const { id, watchNamespace } = this.#options;
+    const isCertain = this.#rival === undefined && this.#watch.lastError === undefined;
+    return {
+      ids: new Set([id, ...all.map((one) => one.id)]),
+      isOnly: isCertain && watchNamespace === '' && ownOf(all, this.#options)?.watches === '',
+    };
   }
 
   /** Resolves when there is no such one. @throws the signal's reason */
@@ -129,6 +159,11 @@ export class Installations {
     );
   }
 
+  #changed(): void {
+    this.#judge();
+    this.#options.onChange();
+  }
+
   #judge(): void {
     const rival = rivalOf([...this.#installations.values()], this.#options);
     if (rival === this.#rival) return;
@@ -149,6 +184,7 @@ function installationOf({ metadata }: KubeObject): Installation {
   return {
     namespace: annotations[ANNOTATION_INSTALLED_IN] ?? '',
     clusterRole: name,
+    release: labels['app.kubernetes.io/instance'] ?? '',
     selector: selectorOf(labels),
     id: annotations[ANNOTATION_INSTALLATION] ?? '',
     watches: labels[LABEL_WATCHES] ?? '',
@@ -163,20 +199,50 @@ function selectorOf(labels: Readonly<Record<string, string>>): string {
   return keys.every((key) => labels[key]) ? keys.map((key) => `${key}=${labels[key]}`).join(',') : '';
 }
 
-/** The sentence about an older installation that looks after some of the same Applications. */
-function rivalOf(
-  all: readonly Installation[],
-  own: Pick<InstallationsOptions, 'namespace' | 'id' | 'watchNamespace'>,
-): string | undefined {
-  const us = all.find(({ namespace, id }) => namespace === own.namespace && id === own.id);
+type Own = Pick<InstallationsOptions, 'namespace' | 'id' | 'clusterRole' | 'watchNamespace'>;
+
+/**
+ * What of all stands for this installation. Where the name of its ClusterRole is not known, or was changed by whoever
+ * installed it, that is the youngest of its namespace and id: then it is this one that waits.
+ */
+function ownOf(all: readonly Installation[], own: Own): Installation | undefined {
+  const ofThisId = all
+    .filter(({ namespace, id }) => namespace === own.namespace && id === own.id)
+    .sort((left, right) => (isBefore(left, right) ? 1 : -1));
+  return ofThisId.find(({ clusterRole }) => clusterRole === own.clusterRole) ?? ofThisId[0];
+}
+
+/** The sentence about an older installation that looks after some of the same Applications, or has the same id. */
+function rivalOf(all: readonly Installation[], own: Own): string | undefined {
+  const us = ownOf(all, own);
+  const isInTheWay = ({ id, watches }: Installation) => id === own.id || meet(watches, own.watchNamespace);
   const older = all
-    .filter((other) => other !== us && meet(other.watches, own.watchNamespace) && isBefore(other, us))
+    .filter((other) => !isSame(other, us) && isInTheWay(other) && isBefore(other, us))
     .sort((left, right) => (isBefore(left, right) ? -1 : 1))[0];
   if (older === undefined) return undefined;
-  const { namespace, clusterRole, selector, watches } = older;
-  const whose = watches === '' ? 'of all namespaces' : `of namespace ${watches}`;
+  const { namespace, clusterRole, selector } = older;
+  const where = namespace === own.namespace ? `${namespace} (ClusterRole ${clusterRole})` : namespace;
+  const [does, remedy] = inCommon(older, own);
   const left = selector === '' ? `clusterrole ${clusterRole}` : `${LEFT_KINDS} -l ${selector}`;
-  return `The installation in namespace ${namespace} looks after the Applications ${whose} and was there first, so this one does nothing: uninstall one of them, or give each a namespace of its own (watchNamespace). If that one is gone, take away what it left (docs/installation.md, Uninstall): kubectl delete ${left}`;
+  return `The installation in namespace ${where} ${does} and was there first, so this one does nothing: uninstall one of them, or give ${remedy}. If that one is gone, take away what it left (docs/installation.md, Uninstall): kubectl delete ${left}`;
+}
+
+/** What both do or have, and what to give them instead. */
+function inCommon({ id, watches }: Installation, own: Own): [does: string, remedy: string] {
+  const whose = watches === '' ? 'of all namespaces' : `of namespace ${watches}`;
+  const looks = `looks after the Applications ${whose}`;
+  const apart = 'each a namespace of its own (watchNamespace)';
+  if (id !== own.id) return [looks, apart];
+  const has = `has the id of this one (${id})`;
+  const other = 'this one an id of its own (installation)';
+  return meet(watches, own.watchNamespace) ? [`${looks}, ${has}`, `${apart} and ${other}`] : [has, other];
+}
+
+/** Also under names that it had before: its replicas of both compete for one Lease. */
+function isSame(other: Installation, us: Installation | undefined): boolean {
+  if (us === undefined || other.uid === us.uid) return other.uid === us?.uid;
+  const { namespace, id, release } = us;
+  return other.namespace === namespace && other.id === id && release !== '' && other.release === release;
 }
 
 function meet(left: string, right: string): boolean {
