@@ -44,12 +44,13 @@ export function gapsOf({ application, record, promotions }: Known): Gap[] {
     const there = own.find((promotion) => isOf(promotion, recorded));
     if (there !== undefined)
       return isFinished(there.status?.phase) ? [] : [{ recorded, name: there.metadata.name }];
-    // What ended before the ledger began, or is in the archive alone by now, is no gap.
-    const isLast = recorded.id === record.deployment?.id;
     const isSince = recorded.inPlaceOf === undefined ? recorded.id > oldest : isSinceOf(promotions, recorded);
-    if (isLast || isSince) return [{ recorded }];
-    // Such a record has nothing from before the ledger.
-    return record.lastId === undefined ? [] : [{ recorded, isUnlessArchived: true }];
+    if (recorded.id === record.deployment?.id || (isSince && recorded.inPlaceOf !== undefined))
+      return [{ recorded }];
+    // What ended before the ledger began is no gap; a record that keeps what ended has nothing from before it.
+    if (!isSince && record.lastId === undefined) return [];
+    // Also a newer one may be in the archive alone by now: an older one that was made later is there still.
+    return [{ recorded, isUnlessArchived: true }];
   });
   const known = new Set(gaps.map(({ name }) => name));
   const lost = promotions.filter(
