@@ -663,52 +663,6 @@ test('B5, D11: what ends while its cluster is replaced, and that is confirmed, e
   assert.equal((await namesIn(stage.cluster)).length, 1);
 });
 
-test("B5: an Environment that is made anew in the operator's own cluster under the name of one that was elsewhere gets nothing there before somebody confirms it", async (t) => {
-  const { stage, other, there } = await newWeb(t);
-  await newLanding(t, stage.cluster, there.namespace);
-  await stage.operator.stop('SIGKILL');
-  await stage.kubectl(
-    'patch',
-    'environment',
-    there.name,
-    '--type=merge',
-    '-p',
-    '{"metadata":{"finalizers":null}}',
-  );
-  await stage.kubectl('delete', 'environment', there.name);
-  await make(stage.cluster, ENVIRONMENTS, {
-    apiVersion: 'towpath.dev/v1alpha1',
-    kind: 'Environment',
-    metadata: { name: there.name },
-    spec: {
-      namespace: there.namespace,
-      access: { serviceAccountName: 'deployer' },
-      allowedNamespaces: [stage.namespace],
-    },
-  });
-  await stage.restart();
-  const told = await untilEnvironment(stage, there, 'ClusterChanged');
-  assert.match(
-    readyOf(told)?.message ?? '',
-    /is in the operator's own cluster, .*towpath\.dev\/cluster-confirmed=home$/,
-  );
-  await stage.until(
-    'web',
-    (one) => environmentOf(one.status, there.name)?.blockedBy?.[0]?.reason === 'ClusterChanged',
-    'the Application to tell of it',
-  );
-  assert.equal(await webIn(stage.cluster, there.namespace), undefined);
-  await stage.kubectl('annotate', 'environment', there.name, 'towpath.dev/cluster-confirmed=home');
-  await stage.until(
-    'web',
-    (one) => environmentOf(one.status, there.name)?.sync === 'Synced',
-    'it to be deployed here',
-  );
-  assert.ok((await webIn(stage.cluster, there.namespace)) !== undefined);
-  assert.ok((await webIn(other, there.namespace)) !== undefined, 'what is there stays');
-  assert.equal(readyOf(await environment(stage, there))?.reason, 'Available');
-});
-
 /** Whoever has taken over the account of the kubeconfig binds what is to be bound, where it is to be, and nothing else. */
 async function bindsOnlyWhereItMay(t: TestContext, other: Cluster): Promise<void> {
   await make(other, '/api/v1/namespaces', {

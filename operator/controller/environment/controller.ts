@@ -54,7 +54,6 @@ export interface EnvironmentControllerOptions {
   random(): number;
 }
 
-const NOWHERE: ReadonlySet<string> = new Set();
 /** What is counted is told so long after it changed: what comes together is one write. */
 const COUNT_AFTER_MS = 2_000;
 /** A line of the log. */
@@ -67,7 +66,7 @@ export class EnvironmentController implements EnvironmentsView {
   readonly #environments: Environments;
   readonly #clusters: Clusters;
   readonly #writer: EnvironmentStatusWriter;
-  /** By Environment whose status names no cluster, or that is at home by now: in which ones records have something of it. */
+  /** By Environment whose status names no cluster: in which ones records have something of it. */
   readonly #recorded = new Map<string, ReadonlySet<string>>();
   /** By Environment: why its status cannot be written. */
   readonly #unwritten = new Map<string, string>();
@@ -154,11 +153,6 @@ export class EnvironmentController implements EnvironmentsView {
 
   /** Something of what is deployed there changed: that is told, but not for each object that comes (A14). */
   used(name: string): void {
-    if (this.#recorded.has(name)) {
-      this.#noteRecorded(name);
-      // What there was of it elsewhere is over.
-      if (!this.#recorded.has(name)) this.#options.onChange(name);
-    }
     this.#counts.setIfNone(name, COUNT_AFTER_MS);
   }
 
@@ -267,13 +261,8 @@ export class EnvironmentController implements EnvironmentsView {
   /** Records are gone through for nobody else: there may be many, and what a status says counts before them. */
   #noteRecorded(name: string): void {
     const { spec, status } = this.get(name)?.environment ?? {};
-    const isAtHome = spec?.cluster === undefined;
-    const isToldByStatus = !isAtHome && status?.cluster?.uid !== undefined;
-    const recorded = spec === undefined || isToldByStatus ? NOWHERE : this.#options.recordedIn(name);
-    // At home nobody asks but where one of its name was elsewhere.
-    const isAsked = isAtHome ? [...recorded].some((cluster) => cluster !== HOME) : !isToldByStatus;
-    if (isAsked) this.#recorded.set(name, recorded);
-    else this.#recorded.delete(name);
+    if (spec?.cluster === undefined || status?.cluster?.uid !== undefined) this.#recorded.delete(name);
+    else this.#recorded.set(name, this.#options.recordedIn(name));
   }
 
   #heldBy(name: string, uses: Uses): TowpathError | undefined {

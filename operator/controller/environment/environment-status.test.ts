@@ -85,23 +85,6 @@ test('B5: an Environment that came without its status is in the cluster that rec
   assert.equal(whereaboutsOf(environment({ cluster: { uid: UID } }), REACHED, recorded).is, 'Known');
 });
 
-test("B5: an Environment that was elsewhere by its records and is made anew in the operator's own cluster is there when a person confirms that", () => {
-  const facts = { stand: undefined, homeVersion: 'v1.36.0', recorded: new Set([HOME, OTHER_UID]) };
-  const home = atHome();
-  const whereabouts = whereaboutsOf(home, undefined, facts.recorded);
-  assert.equal(whereabouts.is, 'Lost');
-  assert.match(
-    whereabouts.error.message,
-    new RegExp(`is in the operator's own cluster, another cluster than before \\(${OTHER_UID}\\): .*=home$`),
-  );
-  const told = environmentStatus(home, facts, 3, NOW);
-  assert.equal(told.conditions?.[0]?.reason, 'ClusterChanged');
-  const annotations = { 'towpath.dev/cluster-confirmed': HOME };
-  const confirmed = { ...home, metadata: { ...home.metadata, annotations } };
-  assert.equal(whereaboutsOf(confirmed, undefined, facts.recorded).is, 'Known');
-  assert.equal(whereaboutsOf(home, undefined, new Set([HOME])).is, 'Known', 'it was nowhere else');
-});
-
 test('the status of an Environment tells of its cluster, keeps what is known of it, and changes with nothing else', () => {
   const first = statusOf(environment(), REACHED);
   assert.deepEqual(first, {

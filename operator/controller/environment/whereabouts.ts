@@ -25,13 +25,7 @@ export function whereaboutsOf(
   stand: ClusterStand | undefined,
   recorded: ReadonlySet<string> = new Set(),
 ): Whereabouts {
-  const confirmed = metadata.annotations[ANNOTATION_CLUSTER_CONFIRMED];
-  if (spec.cluster === undefined) {
-    // One of that name was elsewhere, and was deleted.
-    const before = [...recorded].find((cluster) => cluster !== HOME);
-    if (before === undefined || confirmed === HOME) return { is: 'Known', cluster: HOME };
-    return { is: 'Lost', error: clusterChanged(metadata.name, before, HOME) };
-  }
+  if (spec.cluster === undefined) return { is: 'Known', cluster: HOME };
   // Not followed yet, or no more: it is never the one at home.
   if (stand === undefined) return { is: 'Pending' };
   const { state } = stand;
@@ -39,21 +33,18 @@ export function whereaboutsOf(
   if (state.is === 'Lost') return state;
   const known = status?.cluster?.uid ?? [...recorded].find((cluster) => cluster !== state.uid);
   if (known === state.uid) return { is: 'Known', cluster: state.uid };
+  const confirmed = metadata.annotations[ANNOTATION_CLUSTER_CONFIRMED];
   if (known === undefined || confirmed === state.uid) return { is: 'Found', uid: state.uid };
   return { is: 'Lost', error: clusterChanged(metadata.name, known, state.uid) };
 }
 
 function clusterChanged(name: string, known: string, found: string): TowpathError {
-  const what =
-    found === HOME
-      ? `Environment ${name} is in the operator's own cluster,`
-      : `The kubeconfig of Environment ${name} leads to`;
   const next = `If that is meant: kubectl annotate --overwrite environment ${name} ${ANNOTATION_CLUSTER_CONFIRMED}=${found}`;
   const before = known === HOME ? "the operator's own" : known;
   return new TowpathError(
     'Person',
     'ClusterChanged',
-    `${what} another cluster than before (${before}): nothing is written or deleted there. ${next}`,
+    `The kubeconfig of Environment ${name} leads to another cluster than before (${before}): nothing is written or deleted there. ${next}`,
     { next },
   );
 }

@@ -36,7 +36,7 @@ export const CLUSTER_REASONS = {
     'Make an Environment without spec.cluster for that cluster, and name it in spec.environments; or store the kubeconfig of another cluster.',
   ),
   ClusterChanged: person(
-    'The kubeconfig leads to another cluster than before, by the uid of its namespace kube-system, or the Environment has none any more: nothing is written or deleted there.',
+    'The kubeconfig leads to another cluster than before, by the uid of its namespace kube-system: nothing is written or deleted there.',
     'Put the old kubeconfig back; or, where the cluster was replaced, confirm with the annotation towpath.dev/cluster-confirmed that the message shows.',
   ),
 } satisfies ReasonTable;
