@@ -67,6 +67,8 @@ async function staged(t: TestContext) {
     asked,
     ready: (target: object, ifMissing: 'Make' | 'Leave', since = performance.now()) =>
       access.ready({ id: 'web', ...target } as unknown as Target, { since, ifMissing }, signal),
+    labelled: (target: object, since = performance.now()) =>
+      access.labelled({ id: 'web', ...target } as unknown as Target, since, signal),
     doubt: (target: object) => access.doubt(target as unknown as Target),
     looks: () => asked.filter((one) => one === `GET ${NAMESPACE}`).length,
     untilLooks: (count: number) =>
@@ -135,4 +137,23 @@ test('S16: what the API server refused meanwhile is looked at again, however old
   letGo();
   await Promise.all([before, same, after]);
   assert.equal(looks(), 2);
+});
+
+test('S16: whom the label of a namespace is for is known without the rest of its access, of which nothing is made', async (t) => {
+  const { there, asked, labelled, letGo } = await staged(t);
+  letGo();
+  const unlisted = { ...MANAGED, managedRole: 'admin' };
+  await labelled(unlisted);
+  there.tenant = 'shop';
+  await labelled(unlisted);
+  await labelled(unlisted, A_MINUTE_AGO());
+  const looks = [`GET ${NAMESPACE}`, `GET ${NAMESPACE}`];
+  assert.deepEqual(asked, looks, 'and what was read a moment ago counts');
+  there.tenant = 'victim';
+  for (const target of [unlisted, NAMED])
+    await assert.rejects(labelled(target), { reason: 'NamespaceNotManaged', message: /of victim/ });
+  assert.deepEqual(
+    asked.filter((one) => one !== `GET ${NAMESPACE}` && !one.startsWith('GET /api/v1/namespaces')),
+    [],
+  );
 });

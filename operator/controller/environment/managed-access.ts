@@ -49,6 +49,8 @@ interface Known extends Unfit {
   access: string;
   /** When it was last found in order, on the clock of performance.now(); undefined: not yet, or there is doubt. */
   checkedAt: number | undefined;
+  /** The same of its label alone. */
+  labelledAt?: number;
   isInDoubt: boolean;
   /** Counts how often such a namespace changed. */
   changes: number;
@@ -103,6 +105,28 @@ export class ManagedAccess implements AccessKeeper {
       // What others asked says nothing of what has changed since, nor of a namespace that only one of both is to make.
       const ended = underWay.done.catch(() => undefined);
       await unlessAborted(ended, signal);
+    }
+  }
+
+  async labelled(target: Target, since: number, signal: AbortSignal): Promise<void> {
+    const where = this.#whereOf(target);
+    if (where === undefined) return;
+    // That is all that one is looked at for.
+    if (where.is === 'Named') return this.ready(target, { since, ifMissing: 'Leave' }, signal);
+    const known = this.#knownOf(where);
+    if (known.labelledAt !== undefined && known.labelledAt >= since && !known.isInDoubt) return;
+    const startedAt = performance.now();
+    const found: Unfit = {};
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(CHECK_MS)]);
+    try {
+      await ensureNamespace(where.client, where.place, 'Leave', found, limit);
+      known.labelledAt = startedAt;
+    } catch (error) {
+      signal.throwIfAborted();
+      // It is for them still, and all there goes.
+      if (error instanceof TowpathError && error.reason === 'NamespaceTerminating') return;
+      if (found.unfit !== undefined) this.#await(target, where, known, found.unfit);
+      throw this.#explained(where, error);
     }
   }
 
@@ -197,7 +221,7 @@ export class ManagedAccess implements AccessKeeper {
         where.is === 'Managed'
           ? await this.#ensure(where.client, where.place, ifMissing, known, signal)
           : await checkLabel(where.client, where.place, ifMissing, known, signal);
-      if (found === 'There') known.checkedAt = startedAt;
+      if (found === 'There') known.checkedAt = known.labelledAt = startedAt;
     } catch (error) {
       known.isInDoubt = true;
       throw this.#explained(where, error);

@@ -14,6 +14,13 @@ export interface AccessKeeper {
    * @throws TowpathError with what keeps it from being made
    */
   ready(target: Target, when: { since: number; ifMissing: IfMissing }, signal: AbortSignal): Promise<void>;
+  /**
+   * Resolves where the label of the namespace, read at `since` or later, says that it is for its Applications, and where there is no
+   * namespace any more. What else the access needs is not looked at, and nothing is made.
+   *
+   * @throws TowpathError NamespaceNotManaged where it is not for them, or with what keeps that from being known
+   */
+  labelled(target: Target, since: number, signal: AbortSignal): Promise<void>;
   /** The API server refuses what the access should allow, or does not know where it should be. */
   doubt(target: Target): void;
   /** It is to be looked at again. */

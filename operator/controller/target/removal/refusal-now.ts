@@ -6,7 +6,8 @@ import { ACCESS_GOOD_MS, type Parts } from '../run.ts';
  * Why nothing new may be done as the account of a target that is to end: its Environment does not take it, or its namespace is
  * labelled for others, which is read anew where it was not for a while (S16). Undefined: nothing stands against it.
  *
- * @throws TowpathError with what else keeps its access from being as it has to be
+ * @throws TowpathError with what keeps that from being known; where its access is in doubt, with what else keeps it from being as
+ *   it has to be
  */
 export async function refusalNow(
   { access }: Pick<Parts, 'access'>,
@@ -14,11 +15,14 @@ export async function refusalNow(
   signal: AbortSignal,
 ): Promise<TowpathError | undefined> {
   const { refusal } = target;
-  if (refusal !== undefined && !access.isInDoubt(target)) return refusal;
+  const isInDoubt = access.isInDoubt(target);
+  if (refusal !== undefined && !isInDoubt) return refusal;
+  const since = performance.now() - ACCESS_GOOD_MS;
   try {
     // Without a namespace there is nothing left to delete, and no reason to make one.
-    const when = { since: performance.now() - ACCESS_GOOD_MS, ifMissing: 'Leave' } as const;
-    await access.ready(target, when, signal);
+    if (isInDoubt) await access.ready(target, { since, ifMissing: 'Leave' }, signal);
+    // What the account has it has until the API server refuses it, whatever would be bound for it now.
+    else await access.labelled(target, since, signal);
     return refusal;
   } catch (error) {
     if (!(error instanceof TowpathError) || error.reason !== 'NamespaceNotManaged') throw error;
