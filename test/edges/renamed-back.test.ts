@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { type TestContext, test } from 'node:test';
 import { type Application, environmentOf } from '../../operator/api/v1alpha1/application.ts';
+import { targetSecret } from '../../operator/controller/record/secrets.ts';
 import { newEnvironment } from '../harness/environments.ts';
 import { fastLease, newStage, type Stage } from '../harness/operator.ts';
 import { ask, became, installPromotionPolicies, letCommand, OLGA, taken } from '../harness/promotions.ts';
@@ -109,10 +110,10 @@ test('B4: what runs stays where a rename is taken back while the newest commit c
   const two = await repository.commit(web('two'));
   const both = await stage.until(
     'web',
-    (one) => entryIn(one, green)?.revision === two && entryIn(one, blue)?.blockedBy !== undefined,
-    'the one that runs there to follow',
+    (one) =>
+      entryIn(one, green)?.revision === two && entryIn(one, blue)?.blockedBy?.[0]?.reason === 'SamePlace',
+    'the one that runs there to follow, and the other to be kept out',
   );
-  assert.equal(entryIn(both, blue)?.blockedBy?.[0]?.reason, 'SamePlace');
   assert.equal(entryIn(both, green)?.sync, 'Synced');
   await become('green');
   await renamed();
@@ -152,4 +153,31 @@ test('D11: with the Application the hooks of a deletion are run once, though lef
     describe: 'the Application to be gone',
   });
   assert.deepEqual(await eventsOf(stage, 'web', 'DeletionFailed'), []);
+});
+
+test('D7, D11: what runs under a new name goes with the Application, also where its record was lost, and begun anew while leftovers of the former name wait', async (t) => {
+  const stage = await newStage(t, { files: CHART, flags: fastLease });
+  const { namespace, repository } = stage;
+  const { green, become, renamed } = await inBlue(t, stage);
+  await become('green');
+  await renamed();
+  await stage.operator.stop('SIGKILL');
+  const application = `${namespace}/web`;
+  const secret = targetSecret(`${namespace}/towpath`, { application, environment: green });
+  await stage.kubectl('delete', 'secret', secret);
+  const refused = await repository.commit({ 'templates/web.yaml': '{{ fail "no" }}\n' });
+  await stage.restart();
+  await stage.until('web', (one) => one.status?.quarantine?.revision === refused, 'the refusal');
+  await eventually(async () => (await stage.kubectl('get', 'secrets', '-o', 'name')).includes(secret), {
+    describe: 'a record in place of the lost one',
+  });
+  await stage.operator.stop('SIGKILL');
+  await stage.kubectl('delete', 'tapp', 'web', '--wait=false');
+  await stage.restart();
+  await stage.kubectl('wait', '--for=delete', 'tapp/web', '--timeout=30s');
+  const left = (await stage.kubectl('get', 'configmaps', '-o', 'name')).split('\n');
+  assert.deepEqual(
+    left.filter((name) => /\/(web|extra)$/.test(name)),
+    [],
+  );
 });

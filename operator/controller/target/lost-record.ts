@@ -1,6 +1,7 @@
 import { type Application, type EnvironmentStatus, environmentOf } from '../../api/v1alpha1/application.ts';
 import type { TargetAccess } from '../../apply/target.ts';
 import { type Search, searchTarget } from '../cluster/lost-objects.ts';
+import type { TargetRecord } from '../record/record.ts';
 import type { Target } from '../record/target.ts';
 
 const NOTHING: Search = { kinds: [], objects: 0, unlisted: [] };
@@ -17,6 +18,11 @@ export async function whereLost(
 ): Promise<Search> {
   if (!toldDeployed(application, target)) return NOTHING;
   return searchTarget(access, target.namespace);
+}
+
+/** Nothing was written by it. What it took over of another name, and who holds it, may be in a record that is made anew. */
+export function isBlank({ deployment, kinds }: TargetRecord): boolean {
+  return deployment === undefined && kinds.length === 0;
 }
 
 /** How many objects the status tells of. */

@@ -1,6 +1,5 @@
 import { environmentOf } from '../../../api/v1alpha1/application.ts';
-import type { TargetRecord } from '../../record/record.ts';
-import { whereLost } from '../lost-record.ts';
+import { isBlank, whereLost } from '../lost-record.ts';
 import { recallHistory } from '../recall-history.ts';
 import type { Run } from '../run.ts';
 import type { Outcome, TargetState } from '../state.ts';
@@ -30,11 +29,6 @@ export async function see(run: Run, { memory }: TargetState): Promise<Outcome> {
     signal.throwIfAborted();
     return { type: 'Unseen', error: await whyUnseen(parts, target, error, signal) };
   }
-}
-
-/** Nothing was written by it. What it took over of another name, and who holds it, may be in a record that is made anew. */
-function isBlank({ deployment, kinds }: TargetRecord): boolean {
-  return deployment === undefined && kinds.length === 0;
 }
 
 /**

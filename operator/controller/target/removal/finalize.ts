@@ -17,7 +17,7 @@ import { depart, describeDeparture } from '../deploy/delete-in-stages.ts';
 import { endHooks } from '../deploy/run-hooks.ts';
 import type { PruneHeld } from '../deploy-context.ts';
 import type { Moving } from '../handover/moving.ts';
-import { toldDeployed } from '../lost-record.ts';
+import { isBlank, toldDeployed } from '../lost-record.ts';
 import type { Gone } from '../memory.ts';
 import { accessOf, movingOf, type Parts } from '../run.ts';
 import { worstHealth } from '../words/health.ts';
@@ -83,9 +83,11 @@ export async function finalize(
   const leaving = isLetGo ? undefined : await whatLeaves(parts, application, target, signal);
   const isLeft = isLetGo || leaving !== undefined;
   const refusal = isLeft ? target.refusal : await refusalBefore(parts, application, target, signal);
-  const record =
-    parts.store.get(target) ??
-    (isLeft ? undefined : await recovered(parts, application, { ...target, refusal }, access));
+  const known = parts.store.get(target);
+  const isFound = isLeft || (known !== undefined && !isBlank(known));
+  const record = isFound
+    ? known
+    : ((await recovered(parts, application, { ...target, refusal }, access)) ?? known);
   const isOver = () => noteEnd(parts, application, target, record);
   if (record === undefined) {
     await isOver();
@@ -150,8 +152,9 @@ async function refusalBefore(
   signal: AbortSignal,
 ): Promise<TowpathError | undefined> {
   const { access, store } = parts;
-  const isAsked =
-    store.get(target) === undefined ? toldDeployed(application, target) : access.isInDoubt(target);
+  const record = store.get(target);
+  const isNothing = record === undefined || isBlank(record);
+  const isAsked = isNothing ? toldDeployed(application, target) : access.isInDoubt(target);
   return isAsked ? refusalNow(parts, target, signal) : target.refusal;
 }
 
@@ -285,10 +288,10 @@ function targetNameOf(application: Application) {
 }
 
 /** How all is that is there still, and that no other takes over. */
-function healthOf(
-  { inventory }: Cluster,
-  { targetId }: TargetAccess,
-  takers: ReadonlyMap<string, string>,
+export function healthOf(
+  { inventory }: Pick<Cluster, 'inventory'>,
+  { targetId }: Pick<TargetAccess, 'targetId'>,
+  takers: ReadonlyMap<string, string> = new Map(),
 ): HealthState {
   const staying = [...inventory.of(targetId).values()].filter(
     (object) => !isPassedOver(object) && !takers.has(objectKey(object)),

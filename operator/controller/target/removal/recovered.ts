@@ -13,8 +13,9 @@ import type { Parts } from '../run.ts';
 const LEAST_WORDS = 60;
 
 /**
- * A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. It is written
- * before anything is deleted: what is gone by then nobody finds any more, however often the process begins anew.
+ * A record in place of a lost one, as far as the marks on the objects tell; undefined: there are none. Where a blank one was made
+ * in its place, it is that one. It is written before anything is deleted: what is gone by then nobody finds any more, however often
+ * the process begins anew.
  *
  * @throws TowpathError Forbidden where less was found than the status tells of, and there may be more that nobody may list
  */
@@ -37,8 +38,15 @@ export async function recovered(
   if (search.kinds.length === 0) return undefined;
   // Hardly an account may list every kind: that alone says nothing of what is there.
   if (search.objects < told && first !== undefined) throw notFound(search, told, first);
-  const record = { ...newRecord(target), kinds: search.kinds };
-  await store.save(record, { signal: access.signal });
+  const record = store.get(target) ?? newRecord(target);
+  record.kinds = search.kinds;
+  try {
+    await store.save(record, { signal: access.signal });
+  } catch (error) {
+    // It is no record of them before that is written.
+    record.kinds = [];
+    throw error;
+  }
   return record;
 }
 
