@@ -4,7 +4,7 @@ import type { LiveObject } from '../../../manifest/live.ts';
 import { newRecord, type TargetRecord } from '../../record/record.ts';
 import type { Target } from '../../record/target.ts';
 import { accessOf, type Parts } from '../run.ts';
-import { handoverOf } from './leaving.ts';
+import { handoverOf, type Left, leaveTarget } from './leaving.ts';
 
 const identity = (environment: string) => ({
   id: environment,
@@ -25,6 +25,8 @@ const live = (name: string, environment = 'blue') =>
     owner: `shop/web/${environment} /ConfigMap/shop/${name}`,
     entry: { hash: 'h', time: '2026-11-30T10:00:00Z' },
     madeFor: [],
+    annotations: {},
+    health: { state: 'Degraded' },
   }) as unknown as LiveObject;
 
 interface Given {
@@ -51,7 +53,7 @@ function partsOf({ records = {}, objects = [], isForbidden, application }: Given
   };
   return {
     store,
-    clusterOf: () => ({ inventory }),
+    clusterOf: () => ({ inventory, client: {}, discovery: {} }),
     lookup: () => application,
     identityOf: (_application: string, environment: string) => identity(environment),
     specifiedTargets: () => [GREEN],
@@ -76,6 +78,41 @@ test('B4: a target that nothing may be done in ends when who takes its place has
   assert.equal(await howFar({ records: taking, objects }), 'HandingOver', 'and is on its way');
   assert.equal(await howFar({ records, isForbidden: true }), undefined);
   assert.equal(await howFar({ records: { green: applied } }), undefined, 'what is not recorded');
+});
+
+test('D12: what a target deployed before the one had the place that goes by now is no take-over', async () => {
+  const back = { blue: { took: { green: 1 } }, green: applied };
+  assert.equal(await howFar({ records: back }), 'HandingOver');
+  assert.equal(
+    await howFar({ records: { ...back, green: { ...applied, took: { blue: 2 } } } }),
+    'TakenOver',
+    'it has taken the place back, and all there',
+  );
+});
+
+test('A3: what waits on its way out, and can be seen, is told with its health, whatever was told before', async () => {
+  const told: object[] = [];
+  const speaker = { tell: async (update: object) => void told.push(update), warn: () => undefined };
+  const { signal } = new AbortController();
+  const leave = async (settings: object, given: Given) => {
+    const target = { ...identity('blue'), cluster: 'home', settings } as unknown as Target;
+    const left = { application: {}, target, successors: [GREEN], memory: {} } as unknown as Left;
+    return leaveTarget(partsOf(given), left, speaker, signal);
+  };
+  const given = { records: { blue: {}, green: {} }, objects: [live('web')] };
+  assert.equal(await leave({ suspended: 'It is suspended.' }, given), 'Held');
+  assert.equal(await leave({}, given), 'Held');
+  assert.equal(await leave({}, { ...given, isForbidden: true }), 'Held');
+  assert.deepEqual(
+    told.map((update) => ['reason', 'health'].map((field) => Reflect.get(update, field))),
+    [
+      ['Suspended', 'Degraded'],
+      ['HandingOver', 'Degraded'],
+      ['HandingOver', undefined],
+    ],
+  );
+  const unplaced = await handoverOf(partsOf(given), identity('blue'), [GREEN], signal);
+  assert.equal(typeof unplaced === 'object' && unplaced.health, 'Degraded');
 });
 
 const holderOf = (given: Given, object: LiveObject) =>

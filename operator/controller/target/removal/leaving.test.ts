@@ -58,12 +58,40 @@ test('D3: what a person consented to is deleted only when that is written: where
 test('D11: with the Application the hooks of what has begun in the place of a target are run, and its own where nothing has', () => {
   const identity = { id: 'i', name: 'shop/web/green', application: 'shop/web', environment: 'green' };
   const hooks = (record: object | undefined, history: readonly object[] = []) =>
-    hooksOfRemoval({ store: { get: () => record as TargetRecord | undefined } }, {
+    hooksOfRemoval({ store: { get: ({ id }) => (id === 'i' ? (record as TargetRecord) : undefined) } }, {
       application: { status: { environments: [{ name: 'green', history }] } },
+      target: {},
       successors: [identity],
     } as unknown as Parameters<typeof hooksOfRemoval>[1]);
   assert.equal(hooks({ deployment: { applied: false } }), 'Leave');
   assert.equal(hooks(newRecord(identity)), 'Run', 'a gate keeps it out, say');
   assert.equal(hooks(undefined), 'Run');
   assert.equal(hooks(undefined, [{ id: 1 }]), 'Leave', 'it is gone by now');
+  assert.equal(hooks(newRecord(identity), [{ id: 1 }]), 'Leave', 'its record was lost, and begun anew');
+});
+
+test('D11: where a rename is taken back as the Application is deleted the hooks of what ran there last are run, and no others', () => {
+  const identity = (environment: string) => ({
+    id: environment,
+    name: `shop/web/${environment}`,
+    application: 'shop/web',
+    environment,
+  });
+  const hooks = (records: Record<string, Partial<TargetRecord>>) => {
+    const store = {
+      get: ({ id }: { id: string }) => ({ ...newRecord(identity(id)), ...records[id] }),
+    };
+    const of = (target: object, successors: readonly object[]) =>
+      hooksOfRemoval({ store }, { application: {}, target, successors } as unknown as Parameters<
+        typeof hooksOfRemoval
+      >[1]);
+    const blue = { ...identity('blue'), takesOver: [identity('green')] };
+    return { blue: of(blue, []), green: of(identity('green'), [blue]) };
+  };
+  const deployment = { applied: true } as TargetRecord['deployment'] & object;
+  const ran = { blue: { deployment }, green: { deployment, took: { blue: 1 } } };
+  assert.deepEqual(hooks(ran), { blue: 'Leave', green: 'Run' });
+  assert.deepEqual(hooks({ ...ran, green: { took: { blue: 1 } } }), { blue: 'Run', green: 'Run' });
+  const back = { ...ran, blue: { deployment, took: { green: 2 } } };
+  assert.deepEqual(hooks(back), { blue: 'Run', green: 'Leave' });
 });

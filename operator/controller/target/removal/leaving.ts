@@ -1,13 +1,16 @@
+import type { TargetAccess } from '../../../apply/target.ts';
 import { isOurs, type LiveObject } from '../../../manifest/live.ts';
 import { idOf, objectKey } from '../../../manifest/manifest.ts';
 import { pruneDigest } from '../../../plan/plan.ts';
+import type { Cluster } from '../../cluster/cluster.ts';
 import type { TargetRecord } from '../../record/record.ts';
+import { tookFrom } from '../../record/succession.ts';
 import type { Target, TargetIdentity } from '../../record/target.ts';
-import { toldDeployed } from '../lost-record.ts';
+import { isBlank, toldDeployed } from '../lost-record.ts';
 import { accessOf, type Parts } from '../run.ts';
 import type { TargetUpdate } from '../words/target-update.ts';
 import { isAbandoned } from './abandoned.ts';
-import type { Hold } from './finalize.ts';
+import { type Hold, healthOf } from './finalize.ts';
 import {
   type Removal,
   type RemovalSpeaker,
@@ -65,13 +68,17 @@ async function obstacleOf(
   signal: AbortSignal,
 ): Promise<LeavingUpdate | 'TakenOver' | undefined> {
   const { environment, settings, refusal } = target;
+  const seen = () =>
+    healthSeen(parts.clusterOf(target), parts.store.get(target), accessOf(parts, target, signal));
   if (settings.suspended !== undefined) {
     const message = `It left spec.environments, and waits. ${settings.suspended}`;
-    return { kind: 'Leaving', reason: 'Suspended', message, isStalled: false };
+    const health = refusal === undefined ? await seen() : {};
+    return { kind: 'Leaving', reason: 'Suspended', message, isStalled: false, ...health };
   }
   if (refusal === undefined) {
-    const taking = takingIn(parts, successors);
-    return taking && whyHeld(environment, { state: 'HandingOver', to: taking.environment });
+    const taking = takingIn(parts, target, successors);
+    if (taking === undefined) return undefined;
+    return { ...whyHeld(environment, { state: 'HandingOver', to: taking.environment }), ...(await seen()) };
   }
   return (
     (await handoverOf(parts, target, successors, signal)) ??
@@ -81,22 +88,37 @@ async function obstacleOf(
 
 /**
  * Whether the hooks of a target are run that goes with its Application. Who has begun in its place has them, too, and what runs is
- * that one's: both would be in each other's way. Such a one may be gone by now.
+ * that one's: both would be in each other's way. Such a one may be gone by now. By their records it is known who has begun last where
+ * names went back.
  */
 export function hooksOfRemoval(
   { store }: { store: Pick<Parts['store'], 'get'> },
-  { application, successors }: Pick<Left, 'application' | 'successors'>,
+  { application, target, successors }: Pick<Left, 'application' | 'target' | 'successors'>,
 ): 'Run' | 'Leave' {
+  const own = store.get(target);
   const hasBegun = (one: Target) => {
     const record = store.get(one);
-    return record === undefined ? toldDeployed(application, one) : record.deployment !== undefined;
+    if (record === undefined || isBlank(record)) return toldDeployed(application, one);
+    return record.deployment !== undefined && !(own !== undefined && tookFrom(own, record));
   };
-  return successors.some(hasBegun) ? 'Leave' : 'Run';
+  const hasIt = (one: TargetIdentity) => {
+    const record = store.get(one);
+    return record?.deployment !== undefined && own !== undefined && tookFrom(record, own);
+  };
+  return successors.some(hasBegun) || target.takesOver?.some(hasIt) === true ? 'Leave' : 'Run';
 }
 
-/** One of them that has not deployed everything yet. */
-function takingIn({ store }: Pick<Parts, 'store'>, successors: readonly Target[]): Target | undefined {
-  return successors.find((one) => store.get(one)?.deployment?.applied !== true);
+/** One of them that has not deployed everything yet; what it deployed before the former one had the place does not count. */
+function takingIn(
+  { store }: { store: Pick<Parts['store'], 'get'> },
+  former: TargetIdentity,
+  successors: readonly Target[],
+): Target | undefined {
+  const before = store.get(former);
+  return successors.find((one) => {
+    const record = store.get(one);
+    return record?.deployment?.applied !== true || (before !== undefined && tookFrom(before, record));
+  });
 }
 
 /**
@@ -112,22 +134,39 @@ export async function handoverOf(
   const record = parts.store.get(former);
   const [first] = successors;
   if (first === undefined || record === undefined) return undefined;
-  const taking = takingIn(parts, successors);
-  if (taking !== undefined)
-    return whyHeld(former.environment, { state: 'HandingOver', to: taking.environment });
   const access = { ...accessOf(parts, first, signal), targetId: former.id, targetName: former.name };
-  const { inventory } = parts.clusterOf(first);
-  try {
-    await inventory.watches.ensure(record.kinds, access);
-  } catch {
-    // What that account may not see it did not take over either.
-    signal.throwIfAborted();
-    return undefined;
-  }
-  const left = [...inventory.of(former.id).values()].filter((one) => isOurs(one, former.id, former.name));
+  const cluster = parts.clusterOf(first);
+  const health = await healthSeen(cluster, record, access);
+  const handingOver = ({ environment }: Target) => ({
+    ...whyHeld(former.environment, { state: 'HandingOver', to: environment }),
+    ...health,
+  });
+  const taking = takingIn(parts, former, successors);
+  if (taking !== undefined) return handingOver(taking);
+  // What that account may not see it did not take over either.
+  if (health.health === undefined) return undefined;
+  const left = [...cluster.inventory.of(former.id).values()].filter((one) =>
+    isOurs(one, former.id, former.name),
+  );
   if (left.length === 0) return 'TakenOver';
   const taker = takerOf(parts, left, successors);
-  return taker && whyHeld(former.environment, { state: 'HandingOver', to: taker.environment });
+  return taker && handingOver(taker);
+}
+
+/** How all is that the target has still; nothing where that cannot be seen: it stays as it was told then. */
+async function healthSeen(
+  cluster: Cluster,
+  record: TargetRecord | undefined,
+  access: TargetAccess,
+): Promise<Pick<LeavingUpdate, 'health'>> {
+  if (record === undefined) return {};
+  try {
+    await cluster.inventory.watches.ensure(record.kinds, access);
+  } catch {
+    access.signal.throwIfAborted();
+    return {};
+  }
+  return { health: healthOf(cluster, access) };
 }
 
 /** One that has one of these objects in what it applied. */

@@ -130,9 +130,7 @@ function heldUpdate(
   { hold, health, kept }: Extract<Finalized, { state: 'Held' }>,
   record: TargetRecord | undefined,
 ): TargetUpdate {
-  const held = { ...whyHeld(environment, hold, record), kept };
-  // What is handed over the other one tells of.
-  return hold.state === 'HandingOver' ? held : { ...held, health };
+  return { ...whyHeld(environment, hold, record), health, kept };
 }
 
 /** Notes that a hook failed; returns when it may run again: as spec.sync.retries says, however often that is. */
