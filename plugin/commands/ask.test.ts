@@ -211,7 +211,7 @@ test('D4: a sync of what waits says for what, but for checks, which it runs agai
 test('D4: a sync of what is being taken away is refused, as render and diff refuse it, and nothing is asked for', async () => {
   const before = [synced('staging'), synced('prod'), synced('old')];
   const message =
-    'spec.environments of Application shop/web no longer has old: what runs there is being taken away.';
+    'spec.environments of Application shop/web no longer has old: what runs there is being taken away. To run a hook again that failed meanwhile, sync all: kubectl towpath sync web -n shop';
   await assert.rejects(syncOf(['old'], { before, after: before }), { message });
   const [code] = await syncOf([], { before, after: before });
   assert.equal(code, 0, 'of all that it names it can be asked');

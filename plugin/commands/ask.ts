@@ -36,7 +36,9 @@ export const sync: Command = {
     const application = await readApplication(kubectl, name);
     environmentsOf(application, environment);
     if (environment !== undefined && !namedEnvironments(application).includes(environment))
-      throw new CommandError(leftNote(application, environment));
+      throw new CommandError(
+        `${leftNote(application, environment)} To run a hook again that failed meanwhile, sync all: ${commandOn(application, 'sync')}`,
+      );
     const key = keyOf(application);
     if (application.spec.suspend) {
       const message = `${key} is suspended, so a sync would do nothing: ${commandOn(application, 'resume')}`;
