@@ -29,12 +29,15 @@ const SENTENCES: Readonly<Record<string, readonly [what: string, next: string]>>
 const AUTHORITY_IN_SECRET =
   'If its authority is a private one, put that into "ca.crt" of the Secret that spec.helm.registries names for it, or have who runs Towpath trust it (--ca-file).';
 
+const AUTHORITY_IN_SECRET_ALONE =
+  'If its authority is a private one, put that into "ca.crt" of the Secret that spec.helm.registries names for it: what stands there counts alone.';
+
 export interface Fetched {
   /** With its port. */
   host: string;
   way: 'Direct' | 'Proxied';
-  /** Whether the authorities in a Secret count there. */
-  trusts?: 'Secret' | undefined;
+  /** Whether the authorities in a Secret count there; or those alone, since there are some. */
+  trusts?: 'Secret' | 'SecretAlone' | undefined;
 }
 
 /** Turns what sockets, TLS, undici and a proxy throw into an error that a user understands. */
@@ -46,8 +49,9 @@ export function fetchError(error: unknown, { host, way, trusts }: Fetched): Towp
   }
   const found = networkError(error, host);
   const [what, advice] = SENTENCES[found.reason] ?? [];
-  const isOfSecret = found.reason === 'CertificateUnknown' && trusts === 'Secret';
-  const next = isOfSecret ? AUTHORITY_IN_SECRET : advice;
+  const ofSecret = trusts === 'SecretAlone' ? AUTHORITY_IN_SECRET_ALONE : AUTHORITY_IN_SECRET;
+  const isOfSecret = found.reason === 'CertificateUnknown' && trusts !== undefined;
+  const next = isOfSecret ? ofSecret : advice;
   // An error of our own.
   if (what === undefined) return found;
   const through = way === 'Proxied' ? ` It is asked through ${PROXY}.` : '';

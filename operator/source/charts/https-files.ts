@@ -132,7 +132,8 @@ export class HttpsFiles {
       return await unlessAborted(sent, signal);
     } catch (error) {
       const way = proxy === undefined ? 'Direct' : 'Proxied';
-      throw fetchError(error, { host: `${host}:${port}`, way, trusts });
+      const believed = trusts !== undefined && tls?.caCert !== undefined ? 'SecretAlone' : trusts;
+      throw fetchError(error, { host: `${host}:${port}`, way, trusts: believed });
     }
   }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import { createServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { after, before, beforeEach, describe, type TestContext, test } from 'node:test';
@@ -492,6 +492,16 @@ describe('a registry that wants to know who asks', () => {
     t.after(() => https.stop());
     return new OciRegistries(https, defaultChartLimits, new Slices());
   }
+  /** A server whose certificate nobody trusts yet. */
+  async function serve(t: TestContext, answer: RequestListener) {
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
+    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+    const cert = selfSigned(privateKey);
+    const server = createServer({ key, cert, requestCert: true, rejectUnauthorized: false }, answer);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    t.after(() => server.close());
+    return { cert, host: `127.0.0.1:${(server.address() as AddressInfo).port}` };
+  }
   const secret = () => ({ ...wanted(), repository: published.privateUrl });
   const basic = ({ username, password }: OciRegistry['credential']) =>
     `Basic ${Buffer.from(`${username}:${password}`).toString('base64')}`;
@@ -529,34 +539,46 @@ describe('a registry that wants to know who asks', () => {
   });
 
   test('S4: has the token service of its domain believed by the authority of its Secret, which gets no client certificate', async (t) => {
-    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2_048 });
-    const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
-    const cert = selfSigned(privateKey);
     const seen: unknown[] = [];
-    const tokens = createServer(
-      { key, cert, requestCert: true, rejectUnauthorized: false },
-      ({ headers, socket }, response) => {
-        seen.push([headers.authorization, socket instanceof TLSSocket && socket.getPeerCertificate()]);
-        response.end('{"token":"given"}');
-      },
-    );
-    await new Promise<void>((resolve) => tokens.listen(0, '127.0.0.1', resolve));
-    t.after(() => tokens.close());
-    const realm = `https://127.0.0.1:${(tokens.address() as AddressInfo).port}/token`;
+    const { cert, host } = await serve(t, ({ headers, socket }, response) => {
+      seen.push([headers.authorization, socket instanceof TLSSocket && socket.getPeerCertificate()]);
+      response.end('{"token":"given"}');
+    });
+    const realm = `https://${host}/token`;
     published.intercept = (request, response) => {
       if (request.headers.authorization === 'Bearer given') response.writeHead(404).end();
       else response.writeHead(401, { 'www-authenticate': `Bearer realm="${realm}"` }).end();
       return true;
     };
     const { credential, tls } = published;
-    await assert.rejects(registries(t).find(secret(), never, credential), {
-      reason: 'CertificateUnknown',
-      message:
-        /put that into "ca\.crt" of the Secret that spec\.helm\.registries names for it, or .*--ca-file/,
-    });
+    for (const given of [credential, { ...credential, caCert: tls.cert }])
+      await assert.rejects(registries(t).find(secret(), never, given), {
+        reason: 'CertificateUnknown',
+        message:
+          /put that into "ca\.crt" of the Secret that spec\.helm\.registries names for it, or .*--ca-file/,
+      });
     const all = { ...credential, caCert: `${tls.cert}${cert}`, clientCert: tls.cert, clientKey: tls.key };
     assert.equal(await registries(t).find(secret(), never, all), undefined);
     assert.deepEqual(seen, [[basic(credential), {}]]);
+  });
+
+  test('has the token service of its domain believed by the authorities of --ca-file, too, where its Secret has one', async (t) => {
+    const { cert, host } = await serve(t, ({ headers }, response) => {
+      if (headers.authorization?.startsWith('Bearer ')) response.writeHead(404).end();
+      else response.writeHead(401, { 'www-authenticate': `Bearer realm="${published.realm}"` }).end();
+    });
+    const { credential, tls } = published;
+    const chart = { ...wanted(), repository: `oci://${host}/private` };
+    const find = (caCert: string) => registries(t).find(chart, never, { ...credential, caCert });
+    assert.equal(await find(cert), undefined);
+    assert.deepEqual(
+      published.requests.map(({ path, authorization }) => [path.split('?')[0], authorization]),
+      [['/token', basic(credential)]],
+    );
+    await assert.rejects(find(tls.cert), {
+      reason: 'CertificateUnknown',
+      message: /^(?!.*--ca-file).*"ca\.crt" of the Secret .* names for it: what stands there counts alone/,
+    });
   });
 
   test('S17: gets no credential for a realm that the list of its Secret lacks', async (t) => {

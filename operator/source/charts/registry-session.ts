@@ -86,11 +86,10 @@ export class RegistrySession {
     if (service !== undefined) realm.searchParams.set('service', service);
     const scopes = (parameters.get('scope') ?? `repository:${name}:pull`).slice(0, LONGEST_SCOPE).split(' ');
     for (const scope of scopes.slice(0, MOST_SCOPES)) realm.searchParams.append('scope', scope);
-    const response = await this.#https.get({
+    const response = await this.#fromRealm(new URL(origin), {
       url: realm,
       what: `a token for ${what}`,
       authorization: this.#authorizationFor(realm),
-      ...this.#trustFor(realm, new URL(origin)),
       judges: [401, 403],
       maxBytes: TOKEN_BYTES,
       signal,
@@ -108,12 +107,27 @@ export class RegistrySession {
     return token;
   }
 
-  /** Its authorities count for who may have its password, too; who we are is proved to the registry alone. */
-  #trustFor(realm: URL, registry: URL): Pick<FileRequest, 'tls' | 'trusts'> {
-    if (realm.origin === registry.origin) return { tls: this.#credential, trusts: 'Secret' };
-    if (!isOfRegistry(realm.hostname, registry.hostname)) return {};
+  /**
+   * Who may have its password is believed by its authorities, too, and not by them alone: it may be another host, with a
+   * public certificate. Who we are is proved to the registry alone.
+   */
+  async #fromRealm(registry: URL, asked: FileRequest): Promise<FileResponse> {
+    const { origin, hostname } = asked.url;
+    if (origin === registry.origin)
+      return this.#https.get({ ...asked, tls: this.#credential, trusts: 'Secret' });
+    if (!isOfRegistry(hostname, registry.hostname)) return this.#https.get(asked);
     const { caCert } = this.#credential ?? {};
-    return { tls: caCert === undefined ? undefined : { caCert }, trusts: 'Secret' };
+    try {
+      return await this.#https.get({ ...asked, trusts: 'Secret' });
+    } catch (error) {
+      // Whoever has that certificate was sent nothing.
+      if (caCert === undefined || !isUnverified(error)) throw error;
+      return await this.#https
+        .get({ ...asked, tls: { caCert }, trusts: 'Secret' })
+        .catch((again: unknown) => {
+          throw isUnverified(again) ? error : again;
+        });
+    }
   }
 
   #authorizationFor(realm: URL): string | undefined {
@@ -156,6 +170,10 @@ export class RegistrySession {
       `${asBeginning(what)} is refused by the registry ${host} (${status}): ${why}`,
     );
   }
+}
+
+function isUnverified(error: unknown): boolean {
+  return error instanceof TowpathError && error.reason === 'CertificateUnknown';
 }
 
 function basic(username: string, password: string): string {
