@@ -26,6 +26,13 @@ test('no message about a chart that a spec or a kustomization names sends its re
       assert.doesNotMatch(told(text), /Chart\.yaml|folder charts|helm dependency|dependencies/, text);
 });
 
+test('who has a chart in helmCharts is told how one that is committed counts: where the entry has no repo', () => {
+  assert.equal(
+    toldOfKustomization('Use another version, or commit the archive that you trust to the folder charts.'),
+    'Use another version, or commit the chart that you trust, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts.',
+  );
+});
+
 test('the Secret is named where the spec names it', () => {
   const error = new TowpathError(
     'Person',

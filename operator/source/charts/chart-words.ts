@@ -45,27 +45,27 @@ const PHRASES: readonly (readonly [ofDependency: string, ofSpec: string, ofKusto
   [
     'Commit the chart to the folder charts, or have',
     'Have',
-    'Commit the chart, unpacked, to the chartHome of the kustomization, or have',
+    'Commit the chart, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts, or have',
   ],
   [
     'or commit the archive that you trust to the folder charts',
     'or use another version',
-    'or commit the chart that you trust, unpacked, to the chartHome of the kustomization',
+    'or commit the chart that you trust, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts',
   ],
   [
     'or commit the right chart to the folder charts',
     'or use another version',
-    'or commit the right chart, unpacked, to the chartHome of the kustomization',
+    'or commit the right chart, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts',
   ],
   [
     'or commit the chart to the folder charts',
     'or use another chart',
-    'or commit the chart, unpacked, to the chartHome of the kustomization',
+    'or commit the chart, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts',
   ],
   [
     'or commit it to the folder charts',
     'or use another version',
-    'or commit it, unpacked, to the chartHome of the kustomization',
+    'or commit it, unpacked, to the chartHome of the kustomization and take its repo out of helmCharts',
   ],
   [
     'dependencies that are not in the folder charts',
