@@ -138,7 +138,7 @@ describe('dependencies that Git does not have', () => {
         'templates/a.yaml': configMap('{{ .Release.Name }}-{{ .Chart.Name }}', `"${version}"`),
       });
     const index = await readFile(join(published.directory, 'index.yaml'));
-    const ranges = ['^7.0.0', '7.x', '>=7.0.0 <7.3.0', '~7.4.0-0', '*', '7.2', '>=7.0.0 <8 || >9'];
+    const ranges = ['^7.0.0', '7.x', '>=7.0.0 <7.3.0', '~7.4.0-0', '*', '7.2', '>=7.0.0 <8 || >9', 'v7.3.0'];
     for (const range of ranges) {
       const files = umbrella(`- {name: redis, version: "${range}", repository: "%"}\n`);
       const [chart] = await missing(below(files));
@@ -152,9 +152,10 @@ describe('dependencies that Git does not have', () => {
     assert.deepEqual(await missing(below(exact)), [
       { name: 'redis', version: '7.3.0', repository: published.url },
     ]);
-    // The first is one to the letter; the others are so to Helm in a registry alone.
+    // To Helm these are to the letter in a registry alone: in an index the first is each build of it.
     for (const [version, repository, isRange] of [
-      ['v7.3.0', published.url, false],
+      ['v7.3.0', published.url, true],
+      ['v7.3.0+b', published.url, false],
       ['v7.3', published.url, true],
       ['v7.3.0', 'oci://charts.dev/x', false],
       ['7.3', 'oci://charts.dev/x', false],
@@ -173,7 +174,7 @@ describe('dependencies that Git does not have', () => {
     const entry = (version: string, digest: string, urls: string) =>
       `  - {name: redis, version: ${version}, digest: ${digest}${urls}}\n`;
     const text = Buffer.from(
-      `entries:\n  redis:\n${entry('1.0.0', 'none', '')}${entry('1.0.0', 'empty', ', urls: []')}${entry('v1.0.0', 'other', ', urls: [a.tgz]')}${entry('2.0.0', 'none', '')}`,
+      `entries:\n  redis:\n${entry('1.0.0', 'none', '')}${entry('1.0.0', 'empty', ', urls: []')}${entry('v1.0.0', 'other', ', urls: [a.tgz]')}${entry('0.9.0+up4.5.6', 'build', ', urls: [b.tgz]')}${entry('2.0.0', 'none', '')}`,
     );
     const find = (version: string, range = {}) =>
       engine.renderer.findInIndex(
@@ -184,8 +185,9 @@ describe('dependencies that Git does not have', () => {
     const { version, url, digest } = await find('1.0.0');
     assert.deepEqual([version, url, digest], ['v1.0.0', 'a.tgz', 'other']);
     assert.equal((await find('>=1.0.0', { isRange: true })).version, 'v1.0.0');
+    assert.equal((await find('v0.9.0', { isRange: true })).version, '0.9.0+up4.5.6');
     const lacking = await find('2.0.0');
-    assert.deepEqual([lacking.version, lacking.versions], ['', ['v1.0.0']]);
+    assert.deepEqual([lacking.version, lacking.versions], ['', ['v1.0.0', '0.9.0+up4.5.6']]);
   });
 
   test('of versions that no status can name are passed over where those are not wanted', async () => {

@@ -176,13 +176,14 @@ describe('helmCharts of a kustomization', () => {
   });
 
   test('that are not in the repository are told, and rendered once they are there', async () => {
+    const entryOf = (text: string) => `helmCharts:\n- {name: redis, releaseName: web, ${text}}\n`;
     for (const [version, wanted] of [
       ['version: 1.2.3, ', { version: '1.2.3' }],
       ['version: ^1.0.0, ', { version: '^1.0.0', isRange: true }],
       ['', { version: '*', isRange: true }],
     ] as const) {
       const tree = new MemoryTree({
-        'web/kustomization.yaml': `helmCharts:\n- {name: redis, releaseName: web, ${version}repo: "https://charts.dev/x"}\n`,
+        'web/kustomization.yaml': entryOf(`${version}repo: "https://charts.dev/x"`),
       });
       const error = await failure(engine.renderer.render(tree, request('web')), 'DependencyMissing');
       assert.ok(error instanceof MissingCharts);
@@ -190,6 +191,9 @@ describe('helmCharts of a kustomization', () => {
       assert.deepEqual(chart, { name: 'redis', repository: 'https://charts.dev/x', ...wanted });
       const rendered = await withArchive(tree, archiveOf(at('redis', redis)));
       assert.deepEqual(names(rendered.objects), ['web-redis']);
+      // As messages advise where one cannot be fetched.
+      const committed = { ...at('web/charts/redis', redis), 'web/kustomization.yaml': entryOf(version) };
+      assert.deepEqual(names((await engine.render(committed)).objects), ['web-redis']);
     }
   });
 
@@ -204,7 +208,7 @@ describe('helmCharts of a kustomization', () => {
     };
     for (const [version, inRegistry, inIndex] of [
       ['1.2.3', false, false],
-      ['v1.16.1', false, false],
+      ['v1.16.1', false, true],
       ['v1.16.1-rc.1+b', false, false],
       ['1.2', false, true],
       ['v1', false, true],
@@ -217,25 +221,29 @@ describe('helmCharts of a kustomization', () => {
     }
   });
 
-  test('S9: are refused where what was fetched for one is another chart, or another version', async () => {
-    const entry = (version: string) =>
-      `helmCharts:\n- {name: redis, releaseName: web, version: "${version}", repo: "oci://charts.dev/x"}\n`;
-    const fetched = (version: string, chart: string) => {
-      const tree = new MemoryTree({ 'web/kustomization.yaml': entry(version) });
+  test('S9: are refused where what was fetched for one is another chart, or a version that was not asked for', async () => {
+    const entry = (version: string, repository: string) =>
+      `helmCharts:\n- {name: redis, releaseName: web, version: "${version}", repo: "${repository}"}\n`;
+    const fetched = (version: string, chart: string, repository = 'oci://charts.dev/x') => {
+      const tree = new MemoryTree({ 'web/kustomization.yaml': entry(version, repository) });
       return withArchive(
         tree,
         archiveOf(at('redis', { ...redis, 'Chart.yaml': `apiVersion: v2\n${chart}` })),
       );
     };
-    for (const version of ['v1.2.3', '1.2.3', '1.x'])
+    // A registry's tag 1.2 goes with what is published.
+    for (const version of ['v1.2.3', '1.2.3', '1.x', '1.2', 'v1'])
       assert.deepEqual(names((await fetched(version, 'name: redis\nversion: 1.2.3\n')).objects), [
         'web-redis',
       ]);
+    const build = await fetched('v1.2.3', 'name: redis\nversion: 1.2.3+b\n', 'https://charts.dev/x');
+    assert.deepEqual(names(build.objects), ['web-redis']);
     for (const [version, chart, is] of [
       ['1.2.3', 'name: rediss\nversion: 1.2.3\n', 'rediss 1.2.3'],
       ['1.2.3', 'name: redis\nversion: 1.2.4\n', 'redis 1.2.4'],
       ['1.2.3', 'name: redis\nversion: 1.2.3+b\n', 'redis 1.2.3+b'],
       ['~1.2.0', 'name: redis\nversion: 1.3.0\n', 'redis 1.3.0'],
+      ['1.2', 'name: redis\nversion: 1.3.0\n', 'redis 1.3.0'],
     ] as const) {
       const error = await failure(fetched(version, chart), 'ChartArchiveInvalid');
       assert.equal(

@@ -238,6 +238,41 @@ describe('charts that a render lacks', () => {
     assert.deepEqual(rangeWarnings((await fetched(of('https://x.example'))).pins), []);
   });
 
+  test('D14: of a tag that was a range to an earlier build stay what that came to, and are checked against that', async () => {
+    const repository = 'oci://x.example/charts';
+    const before = { repository, name: 'redis', digest: 'before' };
+    const pins = [
+      { ...before, version: '1.2.0', range: 'v1.2.0' },
+      { ...before, version: '1.3.7', range: '1.3' },
+    ];
+    const fetched = (version: string, digest: string) => {
+      const fetch: ChartFetcher['fetch'] = async (chart) => ({ ...chart, digest, data: Buffer.alloc(0) });
+      return fetchedCharts({ resolve, fetch }, [{ ...of(repository), version }], { ...terms, pins }, never);
+    };
+    for (const [version, warnings] of [
+      ['v1.2.0', []],
+      ['1.3', [/ 1\.3 is meant; 1\.3\.7 is used/]],
+    ] as const) {
+      const { pins: used } = await fetched(version, 'before');
+      assert.deepEqual(
+        used,
+        pins.filter(({ range }) => range === version),
+      );
+      const told = rangeWarnings(used);
+      assert.equal(told.length, warnings.length);
+      for (const warning of warnings) assert.match(told.join(), warning);
+      await assert.rejects(fetched(version, 'other'), { reason: 'ChartReplaced' });
+    }
+    assert.equal((await fetched('v1.4.0', 'other')).archives[0]?.version, 'v1.4.0');
+  });
+
+  test('of a version with a v in an index are told as open only where that came to one of its builds', () => {
+    const pin = { repository: 'https://x.example', name: 'redis', digest: '', range: 'v1.2.3' };
+    const warned = (version: string) => rangeWarnings([{ ...pin, version }]);
+    assert.deepEqual([...warned('1.2.3'), ...warned('v1.2.3')], []);
+    assert.match(warned('1.2.3+up4.5.6').join(), /redis v1\.2\.3 is meant; 1\.2\.3\+up4\.5\.6 is used/);
+  });
+
   test('that lack something still are told by what was published', () => {
     const told = notWhatItSays(new MissingCharts('', [], [of('https://x.example')]));
     assert.ok(told instanceof TowpathError);

@@ -6,7 +6,7 @@ import { replacedSince } from '../../source/charts/chart-errors.ts';
 import { repositoryUrl } from '../../source/charts/chart-url.ts';
 import type { Credential } from '../../source/credential.ts';
 import { printable } from '../../source/text.ts';
-import { type ChartPin, pinnedRepository, pinOf } from '../record/chart-pins.ts';
+import { type ChartPin, pinnedRepository, pinOf, pinOfRange } from '../record/chart-pins.ts';
 import type { CredentialFor } from './chart-credentials.ts';
 import type { FoundCharts } from './found-charts.ts';
 import { type Patience, patiently } from './patience.ts';
@@ -116,7 +116,8 @@ async function fetchedChart(
     found.note(exact, archive.digest);
     return archive;
   };
-  if (chart.isRange !== true) return fetch(chart.version);
+  // What a tag is called (v1.2.3, 1.2) was a range before, and stays what that came to.
+  if (chart.isRange !== true) return fetch(pinOfRange(pins, chart)?.version ?? chart.version);
   const version =
     ranges.find(chart) ?? ranges.settle(chart, await fetcher.resolve(chart, signal, credential, tenant));
   try {
@@ -140,7 +141,7 @@ export function namingVersions(
   pins: readonly ChartPin[],
   asker: MissingCharts['of'] = 'Chart',
 ): unknown {
-  const ranged = pins.filter(({ range }) => range !== undefined);
+  const ranged = pins.filter(isOpen);
   if (ranged.length === 0 || !(error instanceof TowpathError) || error.remedy !== 'Person') return error;
   const { remedy, reason, message, details, next, advice } = error;
   const shown = ranged
@@ -166,21 +167,25 @@ function pinsOf(charts: readonly ChartReference[], archives: readonly ChartArchi
     if (archive === undefined) return [];
     const { name, version, digest } = archive;
     const pin = { repository: pinnedRepository(chart.repository), name, version, digest };
-    return [chart.isRange === true ? { ...pin, range: chart.version } : pin];
+    const isOfRange = chart.isRange === true || version !== chart.version;
+    return [isOfRange ? { ...pin, range: chart.version } : pin];
   });
 }
 
 /** What nobody pinned in Git is told, though it stays what it is. */
 export function rangeWarnings(pins: readonly ChartPin[], asker: MissingCharts['of'] = 'Chart'): string[] {
-  return pins.flatMap(({ name, version, range }) =>
-    range === undefined
-      ? []
-      : [
-          asker === 'Chart'
-            ? `no Chart.lock says which version of ${printable(name, 80)} ${printable(range, 80)} is meant; ${version} is used, and stays until Chart.yaml asks for another range or a Chart.lock is committed`
-            : `the kustomization has no exact version of the chart ${printable(name, 80)} (${printable(range, 80)}); ${version} is used, and stays until it names another`,
-        ],
-  );
+  return pins
+    .filter(isOpen)
+    .map(({ name, version, range = '' }) =>
+      asker === 'Chart'
+        ? `no Chart.lock says which version of ${printable(name, 80)} ${printable(range, 80)} is meant; ${version} is used, and stays until Chart.yaml asks for another range or a Chart.lock is committed`
+        : `the kustomization has no exact version of the chart ${printable(name, 80)} (${printable(range, 80)}); ${version} is used, and stays until it names another`,
+    );
+}
+
+/** Whether it could have been another version: not where v1.2.3 came to 1.2.3. */
+function isOpen({ range, version }: ChartPin): boolean {
+  return range !== undefined && range !== version && range !== `v${version}`;
 }
 
 /** Whatever the fetcher takes for the same: what is rendered are the bytes of before. */

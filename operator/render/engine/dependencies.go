@@ -109,16 +109,21 @@ func (a *assembly) fetchable(c *chart.Chart, all []missing) ([]dependencyRef, st
 }
 
 // isRange tells whether Helm looks for what a version stands for. In a registry it takes all that semver reads for a tag,
-// however it is written (v1.2.0, 1.2); in an index 1.2 is each 1.2.x.
+// however it is written (v1.2.0, 1.2); in an index 1.2 is each 1.2.x, and v1.2.0 each build of that.
 func isRange(version, repository string) bool {
 	if _, err := semver.NewVersion(version); err != nil {
 		return true
 	}
-	numbers := version
+	isOfBuilds := strings.HasPrefix(version, "v") && !strings.Contains(version, "+")
+	return !strings.HasPrefix(repository, "oci://") && (isOfBuilds || !isWhole(version))
+}
+
+// isWhole tells whether a version has all three numbers.
+func isWhole(version string) bool {
 	if end := strings.IndexAny(version, "-+"); end >= 0 {
-		numbers = version[:end]
+		version = version[:end]
 	}
-	return !strings.HasPrefix(repository, "oci://") && strings.Count(numbers, ".") < 2
+	return strings.Count(version, ".") >= 2
 }
 
 func withRef(refs []dependencyRef, ref dependencyRef) []dependencyRef {

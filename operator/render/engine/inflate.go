@@ -243,10 +243,13 @@ func (r *repository) refuseOther(c *inflation, loaded *chart.Chart) error {
 	return fail("ChartArchiveInvalid", "What %s has as chart %s %s is chart %s %s. Have who publishes it correct that, or use another version.", c.Repo, c.Name, wanted, shorten(is.Name), shorten(is.Version)).at(r.shown(c.name), 0)
 }
 
-// allows tells whether a version is what another one, or a range, stands for.
+// allows tells whether a version is what another one, or a range, stands for. The tag 1.2 of a registry may be each 1.2.x.
 func allows(wanted, repository, is string) bool {
-	if !isRange(wanted, repository) {
-		return sameVersion(wanted, is)
+	if sameVersion(wanted, is) {
+		return true
+	}
+	if !isRange(wanted, repository) && isWhole(wanted) {
+		return false
 	}
 	allowed, err := semver.NewConstraint(wanted)
 	version, errIs := semver.NewVersion(is)
