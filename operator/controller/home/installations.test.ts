@@ -44,12 +44,24 @@ function clusterRole({ name, id, namespace = 'sys', watches = '', release = name
   };
 }
 
+interface Given {
+  /** Whether the API server ends each watch with a fault. */
+  isFailing?: () => boolean;
+  onChange?: (installations: Installations) => void;
+}
+
 /** What one of the installations knows of all, at an API server that has these ClusterRoles. */
-async function among(t: TestContext, roles: readonly Role[], own: Own): Promise<Installations> {
+async function among(
+  t: TestContext,
+  roles: readonly Role[],
+  own: Own,
+  { isFailing = () => false, onChange = () => undefined }: Given = {},
+): Promise<Installations> {
   const server = createServer(({ url = '' }, response) => {
     response.setHeader('content-type', 'application/json');
+    if (url.includes('watch=') && isFailing()) response.writeHead(503).end('{}');
     // A watch that says nothing.
-    if (url.includes('watch=')) response.write('');
+    else if (url.includes('watch=')) response.flushHeaders();
     else response.end(JSON.stringify({ metadata: { resourceVersion: '7' }, items: roles.map(clusterRole) }));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -61,7 +73,7 @@ async function among(t: TestContext, roles: readonly Role[], own: Own): Promise<
     ...{ namespace: 'sys', clusterRole: '', watchNamespace: '', ...own },
     log: newLogger('silent', 'json'),
     giveWay: () => assert.fail('it was never alone'),
-    onChange: () => undefined,
+    onChange: () => onChange(installations),
   });
   const ending = new AbortController();
   t.after(async () => {
@@ -155,4 +167,17 @@ test('only one that looks after all Applications by its ClusterRole knows that n
   // Nor does one from source know of others.
   const other = { ids: new Set([ID]), isOnly: false };
   assert.deepEqual((await among(t, [], { id: ID })).known, other);
+});
+
+test('who waits to know that an installation is gone is told when all of them can be seen again', async (t) => {
+  const all = { name: 'sys:towpath', id: ID, since: 1 };
+  let isFailing = true;
+  const known: (boolean | undefined)[] = [];
+  const onChange = (installations: Installations) => known.push(installations.known?.isOnly);
+  const given = { isFailing: () => isFailing, onChange };
+  const installations = await among(t, [all], { id: ID, clusterRole: all.name }, given);
+  await eventually(() => installations.known?.isOnly === false, { describe: 'the watch to fail' });
+  known.length = 0;
+  isFailing = false;
+  await eventually(() => known.includes(true), { describe: 'that to be told' });
 });

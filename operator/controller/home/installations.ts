@@ -72,9 +72,10 @@ export function defaultInstallation(namespace: string): string {
 /**
  * The installations of a cluster, so that two never look after the same Applications: of two that would, the older one
  * does and the younger one waits. So it is with two that have the same id, by which each would take the other's Lease,
- * or marks, for its own, whatever they look after. Which is older is written down before either runs, and by the API server, so no
- * order of starts and no clock of ours can make both go on. An operator without a ClusterRole of the chart (in
- * development) is younger than all.
+ * or marks, for its own, whatever they look after. Which is older is written down before either runs, and by the API
+ * server, so no order of starts and no clock of ours can make both go on. An operator without a ClusterRole of the chart
+ * (in development) is younger than all, but where it has the namespace and id of one with: then it counts as a replica of
+ * that.
  */
 export class Installations {
   readonly #options: InstallationsOptions;
@@ -101,7 +102,7 @@ export class Installations {
       },
       onListed: () => this.#changed(),
       onState: (state) => {
-        if (state.state === 'Watching') this.#fault.end();
+        if (state.state === 'Watching') this.#watching();
         if (state.state === 'Failing') this.#warn(state.error.message);
       },
     });
@@ -157,6 +158,13 @@ export class Installations {
       { error: fault },
       'Whether another installation looks after the same Applications cannot be seen; it is tried again.',
     );
+  }
+
+  /** Nobody counts as gone while that cannot be seen. */
+  #watching(): void {
+    const wasUnseen = this.#fault.message !== undefined;
+    this.#fault.end();
+    if (wasUnseen) this.#options.onChange();
   }
 
   #changed(): void {
