@@ -373,3 +373,18 @@ test('A26: what is held while it is verified is let go of first, by who promotes
   };
   assert.deepEqual([waits(before(ENDED)), waits(new Date(ENDED))], [false, true]);
 });
+
+test('A3, A20: who promotes an older deployment of what is verified there, which stands in the history alone, is told what becomes of it, too', () => {
+  const verified = { startedAt: STARTED, outcome: 'Succeeded', verify: VERIFY } as const;
+  const history = [
+    { id: 2, digest: digest('e') },
+    { id: 1, digest: RUNS.digest },
+  ];
+  const lookup = () => ({ metadata: { uid: 'app' }, status: { environments: [{ name: 'prod', history }] } });
+  const joins = (historyID: number) => {
+    const run = look([command({ historyID, requestedAt: before(ENDED) })], verified);
+    Object.assign(run.parts, { lookup });
+    return commandedIn(run).begun.map(({ phase, isJoined }) => [phase, isJoined]);
+  };
+  assert.deepEqual([joins(1), joins(2), joins(9)], [[['Verifying', true]], [], []]);
+});

@@ -1,4 +1,4 @@
-import { environmentOf } from '../../api/v1alpha1/application.ts';
+import { type Application, environmentOf } from '../../api/v1alpha1/application.ts';
 import { isFinished, type PromotionPhase } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
 import {
@@ -57,7 +57,7 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
     const its = deploymentOf(command);
     if (its !== undefined) return [{ command, deployment: its, phase: phaseOf(its, deployment) }];
     if (answered.some(({ uid }) => uid === command.uid)) return [];
-    const joined = joinedBy(command, all, hold);
+    const joined = joinedBy(command, all, hold, (id) => digestTold({ parts, target }, id));
     if (joined !== undefined)
       return [{ command, deployment: joined, isJoined: true, phase: phaseOf(joined, deployment) }];
     const isLost = command.deployment !== undefined || command.joined === true;
@@ -94,15 +94,18 @@ export function commandedIn({ parts, target, context }: Place): CommandedThere {
  * What a person promotes while that is verified there already: what becomes of it becomes of the Promotion, and nothing is begun
  * anew for that. Going back is nobody else's; and what is held there is let go of first.
  *
- * @param all deployments of the target, in the order in which they began. @param hold of the last of them
+ * @param all deployments of the target, in the order in which they began. @param hold of the last of them. @param told of those
+ * before these
  */
 function joinedBy(
   { type, requestedAt, candidate, historyID }: Command,
   all: readonly Deployment[],
   hold: TargetRecord['hold'],
+  told: (id: number) => string | undefined,
 ): Deployment | undefined {
   if (type !== 'Promote') return undefined;
-  const named = all.find(({ id }) => id === historyID)?.candidate.digest ?? candidate;
+  const ofHistory = historyID === undefined ? undefined : (digestIn(all, historyID) ?? told(historyID));
+  const named = ofHistory ?? candidate;
   return all.findLast((one, index) => {
     const { trigger, outcome, verify, startedAt } = one;
     if (trigger === 'Rollback' || (one.candidate.digest !== named && one.candidate.id !== named))
@@ -313,10 +316,27 @@ export function isAboutAnother(
 
 function digestOf({ application, target, context }: Run, historyID: number): string | undefined {
   const { deployment, ended } = context.record;
-  if (deployment?.id === historyID) return deployment.candidate.digest;
-  const inRecord = ended.find(({ id }) => id === historyID)?.candidate.digest;
-  const history = environmentOf(application.status, target.environment)?.history ?? [];
-  return inRecord ?? history.find(({ id }) => id === historyID)?.digest;
+  const inRecord = digestIn([...ended, ...(deployment === undefined ? [] : [deployment])], historyID);
+  return inRecord ?? digestInHistory(application, target.environment, historyID);
+}
+
+function digestIn(all: readonly Deployment[], historyID: number): string | undefined {
+  return all.find(({ id }) => id === historyID)?.candidate.digest;
+}
+
+/** Of what is in the record no more. */
+function digestTold({ parts, target }: Pick<Place, 'parts' | 'target'>, id: number): string | undefined {
+  const { namespace, application, environment } = partsOf(target.name);
+  const its = parts.lookup(namespace, application);
+  return its && digestInHistory(its, environment, id);
+}
+
+function digestInHistory(
+  { status }: Pick<Application, 'status'>,
+  environment: string,
+  historyID: number,
+): string | undefined {
+  return environmentOf(status, environment)?.history?.find(({ id }) => id === historyID)?.digest;
 }
 
 /** One that ran here before, and is kept. */
