@@ -24,7 +24,7 @@ export function keepsThere(hold: Hold | undefined): hold is Hold {
 export interface Answered {
   /** Of the Promotion. */
   readonly uid: string;
-  readonly phase: 'Succeeded' | 'Failed' | 'Cancelled';
+  readonly phase: 'Succeeded' | 'Failed' | 'Cancelled' | 'Superseded';
   /** A sentence. */
   readonly message: string;
 }

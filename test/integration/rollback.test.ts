@@ -202,8 +202,28 @@ test('D12, A26, A28: what a person goes back to is held, with Git down, under au
   assert.equal(mended.status?.deployment, (failed.status?.deployment ?? 0) + 1);
   const last = await stage.until('web', (of) => inProd(of)?.sync === 'Held', 'the hold to go on');
   assert.match(inProd(last)?.message ?? '', new RegExp(failing));
+
+  // What nothing but the hold keeps out enters at once: of who ended that nothing is left which would take it back some day.
+  const seven = await repository.commit(configMap('seven'));
+  await stage.kubectl('patch', 'promotionpolicies.towpath.dev', 'standard', '--type=json', '-p', NO_WINDOW);
+  await stage.until(
+    'web',
+    (of) =>
+      inProd(of)?.desiredRevision === seven &&
+      inProd(of)
+        ?.blockedBy?.map(({ reason }) => reason)
+        .join() === 'Held',
+    'the newest to be kept out by the hold alone',
+  );
+  await until(
+    taken(await promote(ANNA, inProd(last)?.digest ?? '')),
+    'Succeeded',
+    new RegExp(`^It runs there already, by deployment \\d+\\. The hold of Promotion ${failing} ends`),
+  );
+  await runs(seven);
 });
 
+const NO_WINDOW = JSON.stringify([{ op: 'remove', path: '/spec/stages/1/gates' }]);
 const LONG = JSON.stringify({ spec: { sync: { timeout: '5m' } } });
 const VERIFY = JSON.stringify([{ op: 'add', path: '/spec/stages/1/verify', value: { for: '1h' } }]);
 

@@ -44,8 +44,6 @@ export function foundAfter(state: TargetState, outcome: Outcome): Findings {
       return { ...found, checked: outcome.again === undefined ? {} : { again: outcome.again } };
     case 'WentBack':
       return { ...found, wentBack: true };
-    case 'LetGone':
-      return outcome.ended === undefined ? found : { ...found, endedHold: outcome.ended };
     case 'RequestUnnoted':
       return { ...found, isRequestUnnoted: true };
     case 'Refused':

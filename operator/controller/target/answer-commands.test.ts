@@ -238,13 +238,9 @@ async function toldOfWhatRuns(more: Partial<TargetState>) {
   return [told?.phase, told?.message || told?.blockedBy?.[0]?.reason];
 }
 
-test('A26: who promotes what runs there hears that the hold ends with that, and waits while nothing may be written', async () => {
+test('A26: who promotes what runs there hears that, and waits while nothing may be written that would end the hold', async () => {
   const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: '2026-11-30T10:00:00.000Z' };
   assert.deepEqual(await toldOfWhatRuns({}), ['Succeeded', 'It runs there already, by deployment 3.']);
-  assert.deepEqual(await toldOfWhatRuns({ found: { endedHold: hold } }), [
-    'Succeeded',
-    'It runs there already, by deployment 3. The hold of Promotion back ends with that.',
-  ]);
   const settings = { suspended: 'It is suspended.' } as TargetState['settings'];
   assert.deepEqual(await toldOfWhatRuns({ hold, settings }), ['Pending', 'Suspended']);
 });

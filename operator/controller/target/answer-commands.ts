@@ -4,19 +4,18 @@ import { tookBack } from '../../promote/cancelled.ts';
 import type { Command } from '../../promote/command.ts';
 import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
-import type { Hold } from '../../promote/hold.ts';
-import { isUndecided } from '../../promote/verify.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
 import { candidateKey, type Deployment, type Waiting } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { changesOf } from './changes.ts';
 import { awaitedToVerify } from './checks/gates.ts';
-import { type CommandedThere, commandedIn } from './commanded.ts';
+import { type CommandedThere, commandedIn, isNamed } from './commanded.ts';
 import type { CommandAnswer, Promoted } from './commands-view.ts';
 import { wantsApprovals, yesTo } from './gates.ts';
 import type { Parts, Run } from './run.ts';
 import { obstacleOf, promotedThere } from './stage.ts';
 import type { TargetState } from './state.ts';
+import { ofWhatRuns, runsAlready } from './words/runs-already.ts';
 
 /** Says in the status of each Promotion that a person made about the target what has become of it, at the end of a look. */
 export async function answerCommands(run: Run, state: TargetState): Promise<void> {
@@ -88,12 +87,18 @@ function ofAsked(state: TargetState, command: Command): CommandAnswer {
 }
 
 /** What was acted on without a deployment. */
-function ofAnswered({ parts, target, context }: Run): readonly CommandAnswer[] {
-  const { answered = [] } = context.record;
+function ofAnswered(run: Run): readonly CommandAnswer[] {
+  const { parts, target, context } = run;
+  const { answered = [], ended, deployment } = context.record;
   if (answered.length === 0) return [];
-  return parts.commands.given(target.name).flatMap((command) => {
+  const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  return parts.commands.given(target.name).flatMap((command): CommandAnswer[] => {
     const its = answered.find(({ uid }) => uid === command.uid);
-    return its === undefined ? [] : [{ command, phase: its.phase, message: its.message }];
+    if (its === undefined) return [];
+    const { phase, message } = its;
+    if (command.type !== 'Promote') return [{ command, phase, message }];
+    const candidate = all.findLast((one) => isNamed(run, command, one.candidate))?.candidate;
+    return [{ command, phase, message, ...(candidate === undefined ? {} : { candidate }) }];
   });
 }
 
@@ -162,7 +167,7 @@ async function ofPromoted(run: Run, state: TargetState, promoted: Promoted): Pro
   // Where nothing may be written for now, what is held is.
   if (runs !== undefined && state.hold !== undefined)
     return { ...about, phase: 'Pending', message: '', blockedBy: inTheWay(state) };
-  if (runs !== undefined) return { ...about, ...ofWhatRuns(runs, state.found.endedHold) };
+  if (runs !== undefined) return { ...about, ...ofWhatRuns(runs) };
   if (blockedBy.length > 0) return { ...about, phase: 'Gated', message: '', blockedBy };
   const { error } = obstacleOf(state) ?? {};
   if (error instanceof Quarantine)
@@ -182,21 +187,6 @@ function approvedBy({ parts, context }: Run, { id }: Deployment): Pick<CommandAn
   const its = used.filter(({ deployment, counted }) => counted === true && deployment === id);
   const approvals = its.flatMap(({ approval }) => parts.approvals.giverOf(approval) ?? []);
   return approvals.length === 0 ? {} : { approvals };
-}
-
-function ofWhatRuns(
-  { id, outcome, verify }: Pick<Deployment, 'id' | 'outcome' | 'verify'>,
-  hold: Hold | undefined,
-): Pick<CommandAnswer, 'phase' | 'message'> {
-  const ends =
-    hold === undefined ? '' : ` The hold of Promotion ${hold.promotion.slice(0, 80)} ends with that.`;
-  return outcome === 'Succeeded' && !isUndecided(verify)
-    ? { phase: 'Succeeded', message: `${runsAlready(id)}${ends}` }
-    : { phase: 'Superseded', message: `It was on its way there already, by deployment ${id}.${ends}` };
-}
-
-function runsAlready(id: number): string {
-  return `It runs there already, by deployment ${id}.`;
 }
 
 function unknownYet(state: TargetState): readonly BlockedBy[] {

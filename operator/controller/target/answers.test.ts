@@ -17,6 +17,7 @@ import type { TargetState } from './state.ts';
 /** What a person is told of each command, by how far the Promotion is that he asked for before. */
 
 const AT = '2026-11-29T10:00:00.000Z';
+const LATER = '2026-11-29T10:05:00.000Z';
 const RAN = candidateOf('a');
 const NEW = candidateOf('b');
 const NEWER = candidateOf('c');
@@ -124,32 +125,7 @@ async function cell(phase: PromotionPhase, type: Command['type']) {
   const answers = new Map<string, CommandAnswer>();
   const given = [...(isFinished(phase) ? [] : [old]), COMMANDS[type]];
   const record = { ended: [], ...structuredClone(RECORDS[phase]) } as unknown as TargetRecord;
-  const store = {
-    candidatesOf: () => (phase === 'Pending' ? [RAN] : [RAN, NEW, NEWER]),
-    manifests: async () => undefined,
-    save: async () => undefined,
-  };
-  const run = {
-    parts: {
-      commands: {
-        given: () => given.filter(({ uid }) => !isFinished(answers.get(uid)?.phase)),
-        answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
-      },
-      lookup: () => undefined,
-      ledger: { nameOf: () => undefined },
-      specifiedTargets: () => [],
-    },
-    target: {
-      name: 'shop/web/prod',
-      environment: 'prod',
-      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
-      gates: {},
-      settings: { mode: 'Automatic' },
-    },
-    application: { metadata: { name: 'web' } },
-    session: {},
-    context: { record, store, now: () => new Date(AT) },
-  } as unknown as Run;
+  const run = runOf(record, given, answers, phase === 'Pending' ? [RAN] : [RAN, NEW, NEWER]);
   const gates = phase === 'Gated' ? [WINDOW] : (record.rejected ?? []).map((one) => heldBack('prod', one));
   for (let looks = 0; looks < 3; looks += 1) {
     const wanted = phase === 'Pending' ? undefined : NEWER;
@@ -176,6 +152,40 @@ async function cell(phase: PromotionPhase, type: Command['type']) {
   const { phase: is = 'Pending', message = '', blockedBy = [] } = answers.get('new') ?? {};
   const words = message === '' ? (blockedBy[0]?.message ?? '') : message;
   return { old: answers.get('old')?.phase ?? phase, new: is, words };
+}
+
+function runOf(
+  record: TargetRecord,
+  given: readonly Command[],
+  answers: Map<string, CommandAnswer>,
+  kept: readonly Candidate[],
+): Run {
+  const store = {
+    candidatesOf: () => kept,
+    manifests: async () => undefined,
+    save: async () => undefined,
+  };
+  return {
+    parts: {
+      commands: {
+        given: () => given.filter(({ uid }) => !isFinished(answers.get(uid)?.phase)),
+        answer: (_: string, answer: CommandAnswer) => answers.set(answer.command.uid, answer),
+      },
+      lookup: () => undefined,
+      ledger: { nameOf: () => undefined },
+      specifiedTargets: () => [],
+    },
+    target: {
+      name: 'shop/web/prod',
+      environment: 'prod',
+      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
+      gates: {},
+      settings: { mode: 'Automatic' },
+    },
+    application: { metadata: { name: 'web' } },
+    session: {},
+    context: { record, store, now: () => new Date(AT) },
+  } as unknown as Run;
 }
 
 /** What becomes of the newer one and of the older one, and what the newer one says. */
@@ -249,3 +259,27 @@ for (const [phase, row] of Object.entries(TABLE) as [PromotionPhase, Row][])
       assert.deepEqual({ newer: said.new, old: said.old }, { newer, old }, said.words);
       assert.match(said.words, words);
     });
+
+for (const [what, deployment, phase, words] of [
+  ['runs', OURS, 'Succeeded', /^It runs there already, by deployment 4\. The hold of Promotion back ends/],
+  ['is on its way', GOES_ON, 'Superseded', /^It was on its way there already, by deployment 4\. The hold/],
+  ['is verified', { ...OURS, verify: VERIFY }, 'Superseded', /^$/],
+] as const)
+  test(`A26: who promotes what ${what} where it is held is told that, although what is newer enters in the same look, and takes the environment back by that at no time`, async () => {
+    const { promoted: _, ...there } = structuredClone<Deployment>(deployment);
+    const hold = { promotion: 'back', uid: 'u-0', by: 'olga', since: AT };
+    const record = { ended: [BEFORE], deployment: there, hold } as unknown as TargetRecord;
+    const answers = new Map<string, CommandAnswer>();
+    const run = runOf(record, [COMMANDS.Promote], answers, [RAN, NEW, NEWER]);
+    const promotes = () => promotedIn(run, [], NEWER, () => [WINDOW]);
+    const promoted = promotes();
+    assert.equal(promoted?.candidate?.digest, NEW.digest);
+    await letGo(run, { hold, promoted, deployment: there } as unknown as TargetState);
+    assert.equal(promotes(), undefined, 'it waits no more');
+    replaceDeployment(record, deployed(5, NEWER, { startedAt: LATER }), undefined);
+    assert.equal(promotes(), undefined, 'nor where something newer is there');
+    await answerCommands(run, { settings: {}, found: {} } as unknown as TargetState);
+    const told = answers.get('new');
+    assert.deepEqual([told?.phase, told?.candidate?.digest], [phase, NEW.digest]);
+    assert.match(told?.message ?? '', words);
+  });

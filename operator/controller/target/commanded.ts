@@ -298,7 +298,11 @@ function overwritten({ target: { environment } }: Run): string {
 }
 
 /** Either digest is one of SHA-256, and no two things have the same. */
-function isNamed(run: Run, { candidate, historyID }: Command, one: Pick<Waiting, 'id' | 'digest'>): boolean {
+export function isNamed(
+  run: Run,
+  { candidate, historyID }: Command,
+  one: Pick<Waiting, 'id' | 'digest'>,
+): boolean {
   if (candidate !== undefined) return one.digest === candidate || one.id === candidate;
   return historyID !== undefined && one.digest === digestOf(run, historyID);
 }

@@ -11,7 +11,16 @@ import type { Wanted } from '../candidate/wanted.ts';
 import { type Candidate, candidateKey, type Deployment } from '../record/record.ts';
 import { foundAfter, memoryAfter, NOTHING_REMEMBERED } from './after-action.ts';
 import { next, PATIENCE_MS } from './next.ts';
-import { inputsOf, isInterim, isRunWanted, isToAccept, judgedAs, unforeseen, wasSuspended } from './stage.ts';
+import {
+  inputsOf,
+  isInterim,
+  isRunWanted,
+  isToAccept,
+  judgedAs,
+  leavesPromoted,
+  unforeseen,
+  wasSuspended,
+} from './stage.ts';
 import type { Action, Deed, EarlierFindings, Findings, Outcome, TargetState } from './state.ts';
 import { NO_OTHERS } from './verdicts.ts';
 import { isHandled } from './words/handled-request.ts';
@@ -1681,4 +1690,22 @@ test('A26, A27: that what runs failed its verification is told, also where a per
   const failed = told({ ...REJECTED, wentBack: 'Impossible' }, 'Failed');
   assert.deepEqual(failed, { sync: 'Failed', reason: 'VerifyFailed', says: true });
   assert.equal(told({ ...VERIFYING, outcome: 'Passed' }, 'Succeeded').sync, 'Held');
+});
+
+test('A26: what is promoted, and is there, is told before something else takes its place, and nothing that stays is', () => {
+  const of = (changes: Partial<TargetState>) => {
+    const at = state({
+      deployment: deployment(OLD),
+      promoted: { ...OF_OLD, blockedBy: [ORDER] },
+      ...changes,
+    });
+    return [next(at).type, leavesPromoted(at)];
+  };
+  assert.deepEqual(of(seen(NEW, JUDGED)), ['Begin', true]);
+  assert.deepEqual(of({ ...seen(NEW, JUDGED), deployment: deployment(OLD, UNDER_WAY) }), ['Begin', true]);
+  assert.deepEqual(of({ ...seen(OLD, JUDGED), ...remembered({ renderAnew: true }), request: 'x' }), [
+    'Begin',
+    false,
+  ]);
+  assert.deepEqual(of({ ...seen(NEW, JUDGED), promoted: undefined }), ['Begin', false]);
 });

@@ -13,8 +13,8 @@ import { next } from './next.ts';
 import { comesAfter, shownBy, stoppedBy } from './promotion.ts';
 import { type Parts, type Run, type RunInput, startRun } from './run.ts';
 import { othersOf, snapshotOf } from './snapshot.ts';
-import { endsChosen, isInterim, stageOf, unforeseen, verdictOf } from './stage.ts';
-import type { Outcome, TargetState } from './state.ts';
+import { endsChosen, isInterim, leavesPromoted, stageOf, unforeseen, verdictOf } from './stage.ts';
+import type { Deed, Outcome, TargetState } from './state.ts';
 import { droppedNulls } from './words/dropped-nulls.ts';
 import type { Facts } from './words/facts.ts';
 import { factsAtEnd, factsSoFar } from './words/facts-of-look.ts';
@@ -52,8 +52,7 @@ export async function reconcile(parts: Parts, input: RunInput): Promise<Looked> 
       await answerCommands(run, state);
       return end(run, state, action.until);
     }
-    // What is refused, or waits, while a hook runs is not told when that ends.
-    if (action.type === 'Advance' && isUnanswered(run, state)) await answerEarly(run, state);
+    if (isToAnswer(run, state, action.type)) await answerEarly(run, state);
     const outcome = await act(run, state, action.type);
     state = after(run, state, outcome);
     noteVerdict(run, state);
@@ -70,6 +69,12 @@ async function answerEarly(run: Run, state: TargetState): Promise<void> {
   } catch {
     run.context.signal.throwIfAborted();
   }
+}
+
+function isToAnswer(run: Run, state: TargetState, deed: Deed): boolean {
+  // What is refused, or waits, while a hook runs is not told when that ends.
+  if (deed === 'Advance') return isUnanswered(run, state);
+  return deed === 'Begin' && leavesPromoted(state);
 }
 
 /** A person asked for something for which nothing was begun, and what there is to say of it is known. */

@@ -211,6 +211,14 @@ export function promotedThere({
   return candidateKey(promoted.candidate) === candidateKey(deployment.candidate) ? deployment : undefined;
 }
 
+/**
+ * What a person promotes is there, and something else takes its place: by then nobody could say that it was there, and it would
+ * wait, to take the environment back some day.
+ */
+export function leavesPromoted(state: TargetState): boolean {
+  return promotedThere(state) !== undefined && !isOfWanted(state);
+}
+
 /** The gate at which anything new waits; undefined: it would be blocked first, or may enter. */
 export function waitsAt(state: TargetState): BlockedBy | undefined {
   return blockedByOf(state, 'Waiting');

@@ -149,8 +149,6 @@ export interface Findings {
   readonly checked?: { readonly again?: Date };
   /** It is gone back: the next look, at once, goes on with that. */
   readonly wentBack?: true;
-  /** It ended with what a person promotes, which is there already. */
-  readonly endedHold?: Hold;
   /** Id of what is gone back to and was looked after before it was asked what is wanted; 0: of nothing. */
   readonly first?: number;
   /** That the sync request was acted on could not be written down: it stays open. */
@@ -259,8 +257,8 @@ export type Outcome =
   | { readonly type: 'WentBack' }
   /** There is nothing to go back to, or that is refused. */
   | { readonly type: 'Stayed' }
-  /** What a person asked for was answered, and the hold is as it asks. `ended`: by what is promoted. */
-  | { readonly type: 'LetGone'; readonly ended?: Hold }
+  /** What a person asked for was answered, but for what is not decided, and the hold is as it asks. */
+  | { readonly type: 'LetGone' }
   | { readonly type: 'RequestNoted' }
   | { readonly type: 'RequestUnnoted' }
   | { readonly type: 'Parked' }
