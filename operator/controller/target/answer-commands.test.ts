@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { commandInProd as command, GOVERNED_PROD } from '../../../test/harness/commands.ts';
 import { TowpathError } from '../../api/errors.ts';
 import type { Command } from '../../promote/command.ts';
 import type { Candidate } from '../record/record.ts';
@@ -10,12 +11,6 @@ import type { Run } from './run.ts';
 import type { TargetState } from './state.ts';
 
 const RUNS = { id: `sha256:${'a'.repeat(64)}`, digest: `sha256:${'b'.repeat(64)}` };
-const after = { stage: 'staging', environments: ['staging'] };
-
-function command(uid: string, type: Command['type'], more: Partial<Command>): Command {
-  const who = { application: 'web', environment: 'prod', by: 'anna', reason: '', skipGates: [] };
-  return { uid, promotion: uid, type, requestedAt: new Date(0), ...who, ...more };
-}
 
 const ROLLBACK = command('back', 'Rollback', { historyID: 2 });
 
@@ -32,13 +27,7 @@ async function looked(newer: Command, answered: readonly object[] = []) {
       lookup: () => undefined,
       ledger: { nameOf: () => undefined },
     },
-    target: {
-      name: 'shop/web/prod',
-      environment: 'prod',
-      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
-      gates: {},
-      settings: { mode: 'Automatic' },
-    },
+    target: GOVERNED_PROD,
     application: { metadata: { name: 'web' } },
     context: {
       record: { ended: [], deployment: { id: 3, candidate: RUNS, outcome: 'Succeeded' }, answered },
@@ -94,13 +83,7 @@ async function approvedIn(decisions: readonly ReturnType<typeof decision>[], rec
         giverOf: (approval: string) => ({ name: `by-${approval}`, by: approval.split('-')[0], at: at(5) }),
       },
     },
-    target: {
-      name: 'shop/web/prod',
-      environment: 'prod',
-      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
-      gates: { approvals: { required: 2, groups: ['sre'], validFor: '1h' } },
-      settings: { mode: 'Automatic' },
-    },
+    target: { ...GOVERNED_PROD, gates: { approvals: { required: 2, groups: ['sre'], validFor: '1h' } } },
     application: { metadata: { name: 'web' } },
     context: {
       record: { ended: [], deployment: runs, ...record },

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { commandInProd, GOVERNED_PROD } from '../../../test/harness/commands.ts';
 import { isFinished, PROMOTION_TYPES, type PromotionPhase } from '../../api/v1alpha1/promotion.ts';
 import type { Command } from '../../promote/command.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
@@ -30,7 +31,6 @@ const WINDOW: BlockedBy = {
 };
 const VERIFY = { forMs: 60_000, onFailure: 'Rollback', ms: 0, since: AT } as const;
 const PROMOTED = { promotion: 'old', uid: 'old', by: 'anna' };
-const after = { stage: 'staging', environments: ['staging'] };
 
 function candidateOf(letter: string): Candidate {
   const digest = `sha256:${letter.repeat(64)}`;
@@ -51,8 +51,7 @@ function deployed(id: number, candidate: Candidate, more: Partial<Deployment> = 
 }
 
 function command(uid: string, type: Command['type'], more: Partial<Command>): Command {
-  const who = { application: 'web', environment: 'prod', by: 'anna', reason: '', skipGates: [] };
-  return { uid, promotion: uid, type, requestedAt: new Date(AT), ...who, ...more };
+  return commandInProd(uid, type, { requestedAt: new Date(AT), ...more });
 }
 
 const BEFORE = deployed(3, RAN);
@@ -175,13 +174,7 @@ function runOf(
       ledger: { nameOf: () => undefined },
       specifiedTargets: () => [],
     },
-    target: {
-      name: 'shop/web/prod',
-      environment: 'prod',
-      governance: { is: 'InStage', policy: 'standard', stage: 'prod', after, isFollowed: false },
-      gates: {},
-      settings: { mode: 'Automatic' },
-    },
+    target: GOVERNED_PROD,
     application: { metadata: { name: 'web' } },
     session: {},
     context: { record, store, now: () => new Date(AT) },
