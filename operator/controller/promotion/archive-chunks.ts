@@ -5,7 +5,7 @@ import { gunzip, gzip } from 'node:zlib';
 import { LEDGER_KEY, type LedgerRecord } from '../../api/v1alpha1/ledger.ts';
 import { ANNOTATION_FROM, ANNOTATION_RECORDS, ANNOTATION_UNTIL } from '../../api/v1alpha1/names.ts';
 import type { KubeObject } from '../../kube/client.ts';
-import { partsOf, type Recordable, secondOf } from '../record/promotion-names.ts';
+import { isSameDeployment, partsOf, type Recordable } from '../record/promotion-names.ts';
 
 const [compress, expand] = [promisify(gzip), promisify(gunzip)];
 /** Base 64, as it stands in the ConfigMap. */
@@ -59,13 +59,13 @@ export function isOfTime({ from, until }: Chunk, records: Iterable<LedgerRecord>
 
 /** By its number and when it began: an Application that was restored has another uid. */
 export function isRecordOf(
-  { application, environment, deployment, startedAt = '' }: LedgerRecord,
+  { application, environment, deployment: id, startedAt = '' }: LedgerRecord,
   one: Pick<Recordable, 'target' | 'id' | 'startedAt'>,
 ): boolean {
   const of = partsOf(one.target);
   return (
-    deployment === one.id &&
-    secondOf(startedAt) === secondOf(one.startedAt) &&
+    id !== undefined &&
+    isSameDeployment({ id, startedAt }, one) &&
     application === of.application &&
     environment === of.environment
   );

@@ -1,7 +1,7 @@
 import { type Application, environmentOf, type HistoryEntry } from '../../api/v1alpha1/application.ts';
 import { isFinished, type Promotion } from '../../api/v1alpha1/promotion.ts';
 import { secondOf } from '../record/promotion-names.ts';
-import type { Deployment, TargetRecord } from '../record/record.ts';
+import { type Deployment, deploymentsIn, type TargetRecord } from '../record/record.ts';
 import { isOf, isWhatCameOf, type Recorded } from './promotion-of.ts';
 import { recordedOf, type Told } from './recorded.ts';
 import { idOf } from './retention.ts';
@@ -106,9 +106,9 @@ function isSinceOf(promotions: readonly Promotion[], { startedAt }: Recorded): b
 
 /** All that are known, the oldest first. */
 function deploymentsOf({ application, record, promotions }: Known): Recorded[] {
-  const { target, deployment, ended } = record;
+  const { target } = record;
   const applicationUID = application.metadata.uid;
-  const recorded: Told[] = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const recorded: readonly Told[] = deploymentsIn(record);
   const ids = new Set(recorded.map(({ id }) => id));
   const known = promotions.flatMap((promotion) => knownBy(promotion, applicationUID) ?? []);
   const inStatus = environmentOf(application.status, target.environment)?.history ?? [];

@@ -20,8 +20,14 @@ import {
 import type { Logger } from '../../observe/log.ts';
 import { backoffMs } from '../../retry/backoff.ts';
 import { OngoingFault } from '../../retry/ongoing-fault.ts';
-import { partsOf, promotionNames, type Recordable, secondOf } from '../record/promotion-names.ts';
-import type { Deployment, TargetRecord } from '../record/record.ts';
+import {
+  isSameDeployment,
+  partsOf,
+  promotionNames,
+  type Recordable,
+  secondOf,
+} from '../record/promotion-names.ts';
+import { type Deployment, deploymentsIn, type TargetRecord } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import type { LedgerView, Noted } from '../target/ledger-view.ts';
 import type { Found } from './gaps.ts';
@@ -107,7 +113,7 @@ export class Ledger implements LedgerView {
 
   nameOf(target: string, deployment: Pick<Deployment, 'id' | 'startedAt'>): string | undefined {
     const its = [...(this.#entries.get(target)?.values() ?? [])];
-    const entry = its.findLast(({ recorded }) => isThat(recorded, deployment));
+    const entry = its.findLast(({ recorded }) => isSameDeployment(recorded, deployment));
     return entry === undefined ? this.#recorded.nameOf(target, deployment) : entry.name;
   }
 
@@ -130,11 +136,11 @@ export class Ledger implements LedgerView {
     { waits = [], changes }: Noted = {},
   ): void {
     const { deployment, ended } = record;
-    this.#recorded.keep(target, deployment === undefined ? ended : [...ended, deployment]);
+    this.#recorded.keep(target, deploymentsIn(record));
     // An Application that had the name before is gone, whether that was heard of or not.
     for (const entry of this.#entries.get(target)?.values() ?? [])
       if (entry.recorded.applicationUID !== applicationUID) this.#end(entry);
-      else if (deployment === undefined || !isThat(entry.recorded, deployment))
+      else if (deployment === undefined || !isSameDeployment(entry.recorded, deployment))
         noteBefore(entry, ended, deployment?.startedAt);
     if (deployment === undefined) return;
     const entry = this.#entries.get(target)?.get(keyOf({ applicationUID, ...deployment }));
@@ -384,13 +390,6 @@ function keyOf({ applicationUID, id, startedAt }: Omit<Recordable, 'target'>): s
   return `${applicationUID} ${id} ${secondOf(startedAt)}`;
 }
 
-function isThat(
-  one: Pick<Recordable, 'id' | 'startedAt'>,
-  other: Pick<Recordable, 'id' | 'startedAt'>,
-): boolean {
-  return one.id === other.id && secondOf(one.startedAt) === secondOf(other.startedAt);
-}
-
 /** Whether its Promotion is one that a person made. */
 function isOfPerson({ promoted }: Told): boolean {
   return promoted !== undefined;
@@ -433,7 +432,7 @@ function update(entry: Entry, recorded: Recorded): void {
 /** What its record says of one that is not the last, or nothing any more. @param overtakenAt when the last one began */
 function noteBefore(entry: Entry, ended: readonly Deployment[], overtakenAt: string | undefined): void {
   const { target, applicationUID, previous, phase } = entry.recorded;
-  const told = ended.find((one) => isThat(one, entry.recorded));
+  const told = ended.find((one) => isSameDeployment(one, entry.recorded));
   const around = { target, applicationUID, previous, ...(overtakenAt === undefined ? {} : { overtakenAt }) };
   if (told !== undefined) update(entry, recordedOf(told, around));
   else if (!isFinished(phase)) update(entry, overtaken(entry, overtakenAt));

@@ -17,7 +17,7 @@ import { secondTime } from '../../kube/times.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { shortRevision } from '../candidate/revision.ts';
 import type { PublishedChart } from '../record/chart-pins.ts';
-import { partsOf, promotionNames, type Recordable, secondOf } from '../record/promotion-names.ts';
+import { isSameDeployment, partsOf, promotionNames, type Recordable } from '../record/promotion-names.ts';
 import type { Deployed, GivenApproval, PromotedBy } from '../record/record.ts';
 
 /** A deployment as the ledger records it. Frozen: the record that it is from goes on. */
@@ -94,8 +94,7 @@ export function isOf(
     spec.application === application &&
     spec.environment === environment &&
     spec.deployment?.applicationUID === applicationUID &&
-    spec.deployment.id === id &&
-    secondOf(spec.deployment.startedAt) === secondOf(startedAt)
+    isSameDeployment(spec.deployment, { id, startedAt })
   );
 }
 
@@ -103,8 +102,9 @@ export function isOf(
  * Whether that deployment came of what a person asked for. An Application of the same name that was there before counted
  * from 1, too, and a Promotion of a person does not say of which of them it is: but when it began there.
  */
-export function isWhatCameOf({ status }: Pick<Promotion, 'status'>, { id, startedAt }: Recorded): boolean {
-  return status?.deployment === id && secondOf(status.startedAt ?? '') === secondOf(startedAt);
+export function isWhatCameOf({ status = {} }: Pick<Promotion, 'status'>, recorded: Recorded): boolean {
+  const { deployment: id, startedAt = '' } = status;
+  return id !== undefined && isSameDeployment({ id, startedAt }, recorded);
 }
 
 /** The status of its Promotion. All times are of the clock at home, and in order. @param now for conditions */

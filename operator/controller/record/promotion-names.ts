@@ -31,6 +31,14 @@ export function promotionNames({
   return [plain, `${plain}-${addressOf(JSON.stringify([target, applicationUID, id, secondOf(startedAt)]))}`];
 }
 
+/** Of one target, and Application: whether both are the same deployment. */
+export function isSameDeployment(
+  one: Pick<Recordable, 'id' | 'startedAt'>,
+  other: Pick<Recordable, 'id' | 'startedAt'>,
+): boolean {
+  return one.id === other.id && secondOf(one.startedAt) === secondOf(other.startedAt);
+}
+
 /** Histories have no milliseconds. */
 export function secondOf(time: string): number {
   return Math.floor(Date.parse(time) / 1_000);

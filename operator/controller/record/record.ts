@@ -289,6 +289,14 @@ export function manifestsDigest(manifests: Manifests): string {
   return digestOf(lines.join(''));
 }
 
+/** All of a target that its record has, in the order in which they began. */
+export function deploymentsIn({
+  ended,
+  deployment,
+}: Pick<TargetRecord, 'ended' | 'deployment'>): readonly Deployment[] {
+  return deployment === undefined ? ended : [...ended, deployment];
+}
+
 /** So many deployments wait at most until status and ledger tell of their end. */
 const MOST_ENDED = 20;
 

@@ -5,7 +5,7 @@ import type { Command } from '../../promote/command.ts';
 import { endedUnheard } from '../../promote/commands.ts';
 import type { BlockedBy } from '../../promote/gate.ts';
 import { Quarantine } from '../candidate/quarantine.ts';
-import { candidateKey, type Deployment, type Waiting } from '../record/record.ts';
+import { candidateKey, type Deployment, deploymentsIn, type Waiting } from '../record/record.ts';
 import type { TargetIdentity } from '../record/target.ts';
 import { changesOf } from './changes.ts';
 import { awaitedToVerify } from './checks/gates.ts';
@@ -89,9 +89,9 @@ function ofAsked(state: TargetState, command: Command): CommandAnswer {
 /** What was acted on without a deployment. */
 function ofAnswered(run: Run): readonly CommandAnswer[] {
   const { parts, target, context } = run;
-  const { answered = [], ended, deployment } = context.record;
+  const { answered = [] } = context.record;
   if (answered.length === 0) return [];
-  const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const all = deploymentsIn(context.record);
   return parts.commands.given(target.name).flatMap((command): CommandAnswer[] => {
     const its = answered.find(({ uid }) => uid === command.uid);
     if (its === undefined) return [];
@@ -108,7 +108,7 @@ function ofEnded({ ended }: Pick<CommandedThere, 'ended'>): readonly CommandAnsw
 
 function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] {
   const { target, context } = run;
-  const { ended, deployment: runs } = context.record;
+  const all = deploymentsIn(context.record);
   return begun.map(({ command, deployment, isJoined, phase }) => {
     if (deployment === undefined) {
       const what = command.deployment === undefined ? 'what it promoted' : `deployment ${command.deployment}`;
@@ -117,8 +117,8 @@ function ofBegun(run: Run, { begun }: CommandedThere): readonly CommandAnswer[] 
     }
     if (isJoined === true) return ofJoined(run, command, deployment, phase);
     const { id, candidate, message = '' } = deployment;
-    const previous = ended.findLast((one) => one.id < id)?.candidate;
-    const next = [...ended, ...(runs === undefined ? [] : [runs])].find((one) => one.id > id);
+    const previous = context.record.ended.findLast((one) => one.id < id)?.candidate;
+    const next = all.find((one) => one.id > id);
     return {
       command,
       deployment,

@@ -17,6 +17,7 @@ import {
   type Candidate,
   candidateKey,
   type Deployment,
+  deploymentsIn,
   type TargetRecord,
   type Waiting,
 } from '../record/record.ts';
@@ -49,8 +50,8 @@ export interface CommandedThere extends Commanded {
 export function commandedIn({ parts, target, context }: Place): CommandedThere {
   const given = parts.commands.given(target.name);
   if (given.length === 0) return { ...NOTHING_COMMANDED, begun: [] };
-  const { deployment, ended, answered = [], hold } = context.record;
-  const all = [...ended, ...(deployment === undefined ? [] : [deployment])];
+  const { deployment, answered = [], hold } = context.record;
+  const all = deploymentsIn(context.record);
   const deploymentOf = ({ uid, deployment: id }: Command) =>
     all.findLast((one) => one.promoted?.uid === uid || (id !== undefined && one.id === id));
   const begun = given.flatMap((command): BegunFor[] => {
@@ -136,12 +137,12 @@ function goesOn(deployment: Deployment, current: Deployment | undefined): boolea
 }
 
 /** Whether something was begun, or answered, for the Promotion with that uid: what is waited for is not in the record. */
-export function isActedOn(
-  { deployment, ended, answered = [] }: Place['context']['record'],
-  uid: string,
-): boolean {
-  const begun = [...ended, ...(deployment === undefined ? [] : [deployment])];
-  return begun.some(({ promoted }) => promoted?.uid === uid) || answered.some((one) => one.uid === uid);
+export function isActedOn(record: Place['context']['record'], uid: string): boolean {
+  const { answered = [] } = record;
+  return (
+    deploymentsIn(record).some(({ promoted }) => promoted?.uid === uid) ||
+    answered.some((one) => one.uid === uid)
+  );
 }
 
 /** What a person asks for by which nothing of the source enters, and that was not acted on. */
@@ -319,8 +320,7 @@ export function isAboutAnother(
 }
 
 function digestOf({ application, target, context }: Run, historyID: number): string | undefined {
-  const { deployment, ended } = context.record;
-  const inRecord = digestIn([...ended, ...(deployment === undefined ? [] : [deployment])], historyID);
+  const inRecord = digestIn(deploymentsIn(context.record), historyID);
   return inRecord ?? digestInHistory(application, target.environment, historyID);
 }
 
